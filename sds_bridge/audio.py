@@ -1,0 +1,89 @@
+"""Audio files and arrays: float32 ``[channels, samples]`` in −1…1; what goes in keeps its rate and length."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from sds_bridge.errors import InputError
+
+LONGEST_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A decoded file. ``samples`` is float32 ``[channels, length]``; ``subtype`` is libsndfile's, as ``PCM_24``."""
+
+    samples: np.ndarray
+    rate: int
+    subtype: str
+
+    @property
+    def seconds(self) -> float:
+        return self.samples.shape[1] / self.rate
+
+
+def load(path: str | Path, longest_seconds: float = LONGEST_SECONDS) -> Clip:
+    """Read an audio file whole.
+
+    Raises:
+        InputError: missing, not audio, empty, longer than ``longest_seconds``, or with samples that aren't finite.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file. Give the path of an audio file (WAV, AIFF, FLAC, Ogg, MP3).")
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, subtype = file.samplerate, file.subtype
+            if len(file) > longest_seconds * rate:
+                raise InputError(
+                    f"{path}: {len(file) / rate:.0f} s long; at most {longest_seconds:.0f} s is taken. Cut it and try again."
+                )
+            samples = file.read(dtype="float32", always_2d=True).T
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"{path}: not a readable audio file ({error.error_string}). Give WAV, AIFF, FLAC, Ogg or MP3.") from None
+    if samples.shape[1] == 0:
+        raise InputError(f"{path}: holds 0 samples. Give a clip with sound in it.")
+    if not np.isfinite(samples).all():
+        raise InputError(f"{path}: {np.count_nonzero(~np.isfinite(samples))} samples are NaN or infinite. Export the clip again.")
+    return Clip(np.ascontiguousarray(samples), rate, subtype)
+
+
+def save(path: str | Path, samples: np.ndarray, rate: int, subtype: str = "FLOAT") -> Path:
+    """Write ``[channels, length]`` (or ``[length]``) as WAV beside ``path``, then rename over it.
+
+    Integer subtypes that WAV can't hold become ``FLOAT``, and so does any clip that would clip.
+    """
+    path = Path(path)
+    samples = np.atleast_2d(np.asarray(samples, np.float32))
+    if not soundfile.check_format("WAV", subtype) or (subtype.startswith("PCM") and np.abs(samples).max(initial=0) > 1.0):
+        subtype = "FLOAT"
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    soundfile.write(beside, samples.T, rate, subtype=subtype, format="WAV")
+    os.replace(beside, path)
+    return path
+
+
+def resample(samples: np.ndarray, rate: float, to_rate: float) -> np.ndarray:
+    """``[channels, length]`` from ``rate`` to ``to_rate`` Hz (soxr, very high quality)."""
+    if rate == to_rate:
+        return samples
+    return soxr.resample(samples.T, rate, to_rate, quality="VHQ").T.astype(np.float32)
+
+
+def fit_length(samples: np.ndarray, length: int) -> np.ndarray:
+    """Cut or zero-pad the last axis to ``length``."""
+    short = length - samples.shape[-1]
+    if short <= 0:
+        return samples[..., :length]
+    return np.pad(samples, [(0, 0)] * (samples.ndim - 1) + [(0, short)])
+
+
+def to_decibel(amplitude: float) -> float:
+    """20·log10, with silence at −240 dB."""
+    return 20.0 * float(np.log10(max(amplitude, 1e-12)))

@@ -1,0 +1,95 @@
+"""The Audio-SDS updates as pure functions: losses whose gradients are the paper's.
+
+``target`` is x̂, a constant. Each loss is a mean over the batch and a sum (normalised by its size) over the
+rest, so that learning rates carry over between lengths.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+
+from sds_bridge.distillation.guidance import guided_denoise
+from sds_bridge.distillation.spectrogram import magnitude
+from sds_bridge.priors.base import Condition, Prior
+
+Update = Literal["encoder", "waveform", "spectrogram", "multiscale"]
+WINDOWS = (512, 1024, 2048, 4096)
+
+
+def ddim(
+    prior: Prior,
+    z: torch.Tensor,
+    t: torch.Tensor,
+    prompt: Condition,
+    without: Condition,
+    tau: float,
+    steps: int,
+    rescale: float = 0.0,
+) -> torch.Tensor:
+    """K-step deterministic DDIM (Song et al. 2021, eq. 12 with η = 0) from t to 0; returns ĥ₀.
+
+    With ε̂ = (z − α·x̂₀)/σ, one step is z' = α'·x̂₀ + σ'·ε̂. Times are t·(1 − k/K).
+    """
+    estimate = z
+    for k in range(steps):
+        now = t * (1 - k / steps)
+        estimate = guided_denoise(prior, z, now, prompt, without, tau, rescale)
+        if k + 1 < steps:
+            alpha, sigma = prior.alpha_sigma(now)
+            alpha_next, sigma_next = prior.alpha_sigma(t * (1 - (k + 1) / steps))
+            z = alpha_next * estimate + sigma_next * (z - alpha * estimate) / sigma
+    return estimate
+
+
+@torch.no_grad()
+def target(
+    prior: Prior,
+    latents: torch.Tensor,
+    t: torch.Tensor,
+    noise: torch.Tensor,
+    prompt: Condition,
+    without: Condition,
+    tau: float,
+    steps: int,
+    rescale: float = 0.0,
+) -> torch.Tensor:
+    """Noise ``latents`` to t and denoise them: ĥ₀ ``[B, C, L]``, a constant."""
+    alpha, sigma = prior.alpha_sigma(t)
+    return ddim(prior, alpha * latents + sigma * noise, t, prompt, without, tau, steps, rescale)
+
+
+def waveform_loss(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Decoder-SDS (eq. 5): ½‖x − sg(x̂)‖², whose gradient is (x − x̂)·∇x."""
+    return 0.5 * (x - target.detach()).square().mean(0).sum()
+
+
+def spectrogram_loss(
+    x: torch.Tensor, target: torch.Tensor, windows: tuple[int, ...] = WINDOWS, log_weight: float = 0.0
+) -> torch.Tensor:
+    """Eq. 7: ½ Σ_m ‖S_m(x) − sg(S_m(x̂))‖², each window by its number of bins.
+
+    Args:
+        log_weight: adds the same on log(S + 1e-3), on which quiet partials and tails count as they are heard.
+    """
+    loss = x.new_zeros(())
+    for window in windows:
+        found, wanted = magnitude(x, window), magnitude(target.detach(), window)
+        bins = found.shape[-1] * found.shape[-2]
+        loss = loss + 0.5 * (found - wanted).square().mean(0).sum() / bins * 1000
+        if log_weight:
+            difference = torch.log(found + 1e-3) - torch.log(wanted + 1e-3)
+            loss = loss + log_weight * 0.5 * difference.square().mean(0).sum() / bins
+    return loss
+
+
+def encoder_loss(latents: torch.Tensor, target: torch.Tensor, t: torch.Tensor, prior: Prior) -> torch.Tensor:
+    """Encoder-SDS (eq. 4) with ω(t) = σ²: the gradient on h is ω(t)·(ε̂ − ε).
+
+    For one denoising step ε̂ − ε = (α/σ)·(h − ĥ₀), so ω·(ε̂ − ε) = α·σ·(h − ĥ₀): a loss of
+    ½·α·σ·‖h − sg(ĥ₀)‖². For K steps the same expression uses the K-step ĥ₀.
+    """
+    alpha, sigma = prior.alpha_sigma(t)
+    return 0.5 * (alpha * sigma * (latents - target.detach()).square()).mean(0).mean() * math.pi

@@ -1,0 +1,29 @@
+"""Every error that a user can cause. Messages name the value, what is allowed and what to do next, in one line."""
+
+
+class SdsBridgeError(Exception):
+    """Root of all errors that the CLI and the daemon report without a traceback."""
+
+
+class InputError(SdsBridgeError):
+    """A prompt, file, option or path that can't be used."""
+
+
+class PatchError(SdsBridgeError):
+    """A patch file that can't be read, or that doesn't fit its synth."""
+
+
+class FormatError(SdsBridgeError):
+    """A preset file that can't be read or written."""
+
+
+class PriorError(SdsBridgeError):
+    """A prior that isn't installed, can't be fetched, or doesn't fit this machine."""
+
+
+class DivergedError(SdsBridgeError):
+    """Optimisation met a value that is not finite; the last good patch is kept."""
+
+
+class JobError(SdsBridgeError):
+    """A job that is unknown or can't do what was asked in its present state."""

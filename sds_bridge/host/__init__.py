@@ -1,0 +1,1 @@
+"""Plug-ins in a child process: specs, the process, rendered stems."""

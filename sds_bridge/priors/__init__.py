@@ -1,0 +1,1 @@
+"""Frozen text-to-audio diffusion models behind one interface."""

@@ -1,0 +1,1 @@
+"""Differentiable synths: parameters in, waveform out."""
