@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
 
 from sds_bridge.errors import PriorError
 
@@ -18,8 +20,11 @@ def load_pipeline(pipeline_class: Any, source: str, device: str, dtype: torch.dt
     """
     if (source.startswith((".", "/", "~")) or "\\" in source) and not Path(source).expanduser().is_dir():
         raise PriorError(f"prior {source!r}: no such folder. Give a folder saved with save_pretrained, or see `sds-bridge priors`.")
+    for logging in (diffusers_logging, transformers_logging):
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
     try:
-        pipeline = pipeline_class.from_pretrained(str(Path(source).expanduser()) if source[0] == "~" else source, torch_dtype=dtype)
+        pipeline = pipeline_class.from_pretrained(str(Path(source).expanduser()) if source[0] == "~" else source, dtype=dtype)
         pipeline = pipeline.to(device)
     except torch.OutOfMemoryError:
         raise PriorError(f"prior {source!r}: doesn't fit in the memory of {device}. Use --device cpu, --dtype float16, or --prior starter.") from None

@@ -14,6 +14,7 @@ import torch
 from diffusers import StableAudioPipeline
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
 
+import sds_bridge.starter.mel_codec  # noqa: F401  (diffusers loads the starter's codec only if it is imported already)
 from sds_bridge.errors import PriorError
 from sds_bridge.priors.base import Condition, Prior
 from sds_bridge.priors.loading import load_pipeline

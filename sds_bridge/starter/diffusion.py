@@ -93,7 +93,7 @@ def prepare(folder: Path, work: Path, pipeline_folder: Path | None, settings: Se
         dry = torch.from_numpy(np.stack([c.audio for c in train]))
         pipeline.vae.fit_normalisation(dry, settings.whitening)
     else:
-        pipeline = StableAudioPipeline.from_pretrained(pipeline_folder, torch_dtype=torch.float32, local_files_only=True)
+        pipeline = StableAudioPipeline.from_pretrained(pipeline_folder, dtype=torch.float32, local_files_only=True)
     codec, frames = pipeline.vae, pipeline.transformer.config.sample_size
     cache = work / "latents.npy"
     meta = work / "latents.json"
@@ -204,7 +204,7 @@ def export(work: Path, output: Path) -> None:
     """Write the averaged weights of ``work``'s checkpoint as a pipeline folder in fp16."""
     from safetensors import safe_open
 
-    pipeline = StableAudioPipeline.from_pretrained(work / "initial", torch_dtype=torch.float32, local_files_only=True)
+    pipeline = StableAudioPipeline.from_pretrained(work / "initial", dtype=torch.float32, local_files_only=True)
     model = Conditional(pipeline)
     with safe_open(work / "checkpoint.safetensors", "pt") as file:
         model.load_state_dict({k: file.get_tensor(f"ema.{k}") for k in model.state_dict()})

@@ -94,7 +94,7 @@ class ModalSynth(Synth):
         generator = torch.Generator().manual_seed(seed)
         positions = {p.name: torch.full((batch, p.size), p.to_position(p.default)) for p in self.parameters}
         slope = torch.linspace(0, 1, self.modes)
-        positions["modes.gain"] = positions["modes.gain"] + 0.1 - 0.35 * slope
+        positions["modes.gain"] = positions["modes.gain"] - 0.2 * slope
         positions["modes.decay"] = positions["modes.decay"] - 0.25 * slope
         positions["modes.residual"] = positions["modes.residual"] + 0.08 * torch.randn(batch, self.modes, generator=generator)
         for name in ("pitch", "modes.gain", "modes.decay", "strike.level", "reverb.level"):

@@ -16,7 +16,7 @@ def modal_parameters(modes: int = DEFAULT_MODES) -> list[Parameter]:
         Parameter("spread", "", 0.3, 2.0, "log", 1.0, "exponent that stretches the series of modes"),
         Parameter("modes.residual", "semitones", -12.0, 12.0, "linear", 0.0, "each mode's own offset", modes),
         Parameter("modes.decay", "s", 0.01, 6.0, "log", 0.4, "time for each mode to fall 60 dB", modes),
-        Parameter("modes.gain", "", 0.0, 1.0, "taper", 0.1, "each mode's amplitude", modes),
+        Parameter("modes.gain", "", 0.0, 1.0, "taper", 0.02, "each mode's amplitude", modes),
         Parameter("strike.level", "", 0.0, 1.0, "taper", 0.05, "noise of the contact"),
         Parameter("strike.decay", "s", 0.002, 0.5, "log", 0.02, "time for the contact noise to fall 60 dB"),
         Parameter("strike.tone", "Hz", 150.0, 18000.0, "log", 4000.0, "corner of the contact noise's low-pass"),

@@ -1,0 +1,56 @@
+# Each target sets up .venv first; running any of them twice is safe.
+PYTHON ?= python3
+# Asked for torch's CPU build only where the configured registry doesn't have it.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
+INSTALLED := $(VENV)/.installed
+ENGINES := faust liblo-tools puredata-core libsndfile1
+
+.PHONY: install demo test bench lint clean engines
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than 3.11. Install Python 3.11, or name one: make PYTHON=python3.12 …"; exit 1; }
+	@echo "Setting up $(VENV) (about two minutes the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -c constraints.txt torch setuptools 2>/dev/null || \
+		$(PIP) install --retries 1 --timeout 60 --extra-index-url $(TORCH_INDEX) -c constraints.txt torch setuptools || \
+		{ echo "No CPU build of torch was found here or at $(TORCH_INDEX). Set TORCH_INDEX to an index that has it."; exit 1; }
+	@$(PIP) install --no-build-isolation -c constraints.txt -e '.[test,dev]'
+	@if $(BIN)/python -m pip --disable-pip-version-check freeze | grep -i '^nvidia-'; then \
+		echo "CUDA packages came in. Remove $(VENV) and set TORCH_INDEX to an index with torch's CPU build."; exit 1; fi
+	@touch $@
+
+demo: install
+	$(BIN)/sds-bridge demo
+
+test: install engines
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+bench: install
+	$(BIN)/python -m sds_bridge.benchmarks
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The real engines and clients that acceptance tests drive. Best effort: without them those tests are skipped.
+engines:
+	@missing=; for p in $(ENGINES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing from Debian:$$missing"; \
+		{ timeout 120 apt-get update -qq; DEBIAN_FRONTEND=noninteractive timeout 240 \
+			apt-get install -y -qq --no-install-recommends $$missing; } >/dev/null 2>&1 || echo "not installed:$$missing"; \
+	elif [ -n "$$missing" ]; then echo "not installed:$$missing"; fi
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find sds_bridge tests -name __pycache__ -prune -exec rm -rf {} +

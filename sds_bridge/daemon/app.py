@@ -1,0 +1,180 @@
+"""The daemon itself: one loop that answers OSC, tells clients of their jobs and keeps the worker alive."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import logging
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sds_bridge import __version__
+from sds_bridge.daemon.access import Access, defaults
+from sds_bridge.daemon.announce import Announcer
+from sds_bridge.daemon.commands import Commands
+from sds_bridge.daemon.lock import ProcessLock
+from sds_bridge.daemon.osc import Socket
+from sds_bridge.daemon.store import Status, Store
+from sds_bridge.daemon.supervisor import WORKER, Supervisor
+from sds_bridge.errors import InputError, SdsBridgeError
+
+TICK_SECONDS = 0.05
+MOST_AT_ONCE = 200
+
+log = logging.getLogger(__name__)
+
+
+def serve(
+    folder: Path,
+    port: int = 9000,
+    reply_port: int | None = None,
+    host: str = "127.0.0.1",
+    allow: Sequence[Path] = (),
+    worker: Sequence[str] = WORKER,
+) -> None:
+    """Run until SIGINT or SIGTERM; the running job then stops at its next step and goes on at the next start.
+
+    Args:
+        folder: holds ``jobs.sqlite`` and ``jobs/<id>/``; made when missing. One daemon a folder.
+        port: UDP; 0 takes a free one, which the line ``listening on …`` names.
+        reply_port: answers and pushes go there too, at the asking address.
+        allow: folders that clients may name files in; none means ``folder`` and the current one.
+        worker: the command that starts the worker.
+
+    Raises:
+        InputError: a port that can't be had, a host that isn't loopback, a folder that can't be used.
+        JobError: the job store can't be used.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s daemon %(levelname)s %(message)s")
+    _check(port, reply_port, host, allow)
+    folder = _prepare(folder)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(ProcessLock(folder / "daemon.lock", 1.0))
+        except TimeoutError:
+            raise InputError(f"{folder}: another daemon works in it. Stop that, or give another --dir.") from None
+        store = Store(folder / "jobs.sqlite")
+        stack.callback(store.close)
+        osc = Socket(host, port)
+        stack.callback(osc.close)
+        supervisor = Supervisor(store, folder, worker)
+        supervisor.recover()
+        access = Access(list(allow) or defaults(folder))
+        commands = Commands(store, access, folder, osc.endpoint[1], reply_port, osc.send)
+        announcer = Announcer(store, folder, osc.send)
+        _say_hello(store, osc, reply_port)
+        with _signals() as stopping:
+            print(f"listening on osc.udp://{osc.endpoint[0]}:{osc.endpoint[1]}", flush=True)
+            try:
+                _loop(osc, commands, announcer, supervisor, stopping)
+            finally:
+                supervisor.stop()
+                announcer.tick()
+
+
+def _loop(
+    osc: Socket, commands: Commands, announcer: Announcer, supervisor: Supervisor, stopping: threading.Event
+) -> None:
+    while not stopping.is_set():
+        received = osc.receive(TICK_SECONDS)
+        for _ in range(MOST_AT_ONCE):
+            if received is None:
+                break
+            commands.handle(*received)
+            received = osc.receive(0)
+        if received is not None:
+            commands.handle(*received)
+        try:
+            announcer.tick()
+            supervisor.tick()
+        except sqlite3.Error as error:
+            log.error("the job store can't be used just now: %s", error)
+            time.sleep(1.0)
+
+
+def _say_hello(store: Store, osc: Socket, reply_port: int | None) -> None:
+    jobs = [*store.with_status(Status.QUEUED), *store.with_status(Status.RUNNING), *store.to_announce()]
+    clients = [to for job in jobs for to in job.reply]
+    if reply_port:
+        clients.append((osc.endpoint[0], reply_port))
+    for to in dict.fromkeys(clients):
+        osc.send(to, "/sds/startup", __version__, osc.endpoint[1])
+
+
+def _check(port: int, reply_port: int | None, host: str, allow: Sequence[Path]) -> None:
+    for name, value, lowest in (("--port", port, 0), ("--reply-port", reply_port, 1)):
+        if value is not None and not lowest <= value <= 65535:
+            raise InputError(f"{name} {value}: give a number from {lowest} to 65535.")
+    if reply_port is not None and reply_port == port:
+        raise InputError(
+            f"--reply-port {reply_port}: is the daemon's own port. Give the one that the client listens on."
+        )
+    try:
+        loopback = host == "localhost" or ipaddress.IPv4Address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise InputError(
+            f"host {host!r}: only this machine is served (127.0.0.1), since OSC has no password. Leave --host away."
+        )
+    for path in allow:
+        if not Path(path).expanduser().is_dir():
+            raise InputError(f"--allow {path}: no such folder. Give a folder that exists.")
+
+
+def _prepare(folder: Path) -> Path:
+    folder = Path(folder).expanduser().resolve()
+    try:
+        (folder / "jobs").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: can't be made ({error.strerror}). Give a --dir you may write to.") from None
+    return folder
+
+
+@contextmanager
+def _signals() -> Iterator[threading.Event]:
+    """An event that the first SIGINT or SIGTERM sets; the second has its usual effect."""
+    stopping = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+    before: dict[int, Callable[..., object] | int | None] = {}
+
+    def stop(number: int, frame: object) -> None:
+        log.info("stopping; the running job is put back")
+        stopping.set()
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+    for caught in (signal.SIGINT, signal.SIGTERM):
+        before[caught] = signal.signal(caught, stop)
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m sds_bridge.daemon.app", description=__doc__)
+    parser.add_argument("--dir", type=Path, required=True)
+    parser.add_argument("--port", type=int, default=9000)
+    parser.add_argument("--reply-port", type=int)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--allow", type=Path, action="append", default=[])
+    given = parser.parse_args(arguments)
+    try:
+        serve(given.dir, given.port, given.reply_port, given.host, given.allow)
+    except SdsBridgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""What each OSC address does: a datagram in, answers out. Nothing here runs a job."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sds_bridge import __version__
+from sds_bridge.daemon.access import Access, free_job_id, job_folder
+from sds_bridge.daemon.addresses import TABLE, Call, check, find, request_id
+from sds_bridge.daemon.osc import MalformedError, Message, Value, decode
+from sds_bridge.daemon.store import Endpoint, Job, Store
+from sds_bridge.errors import InputError, SdsBridgeError
+from sds_bridge.tasks.requests import SeparateRequest, TuneRequest, parse
+
+MOST_SOCKETS_REMEMBERED = 256
+_LIST_BYTES = 3000
+
+log = logging.getLogger(__name__)
+Send = Callable[..., None]
+Answer = list[list[Value]]
+
+
+class Commands:
+    """Answers go to the socket that asked and, where one was set, to the reply port at its address too."""
+
+    def __init__(
+        self, store: Store, access: Access, folder: Path, port: int, reply_port: int | None, send: Send
+    ) -> None:
+        self._store, self._access, self._folder, self._port = store, access, folder, port
+        self._reply_port, self._send = reply_port, send
+        self._by_socket: dict[Endpoint, int] = {}
+        self._by_host: dict[str, int] = {}
+        self._handlers: dict[str, Callable[[Call, Endpoint], Answer]] = {
+            "/sds/tune": self._tune,
+            "/sds/separate": self._separate,
+            "/sds/job/cancel": self._cancel,
+            "/sds/job/status": self._status,
+            "/sds/job/list": self._list,
+            "/sds/ping": lambda call, sender: [[__version__]],
+            "/sds/help": self._help,
+            "/sds/client/reply_port": self._set_reply_port,
+        }
+
+    def handle(self, datagram: bytes, sender: Endpoint) -> None:
+        """Do what a datagram says and answer it; whatever it holds, this returns."""
+        try:
+            messages = decode(datagram)
+        except MalformedError as error:
+            self._refuse(sender, "", str(error))
+            return
+        for message in messages:
+            self._one(message, sender)
+
+    def _one(self, message: Message, sender: Endpoint) -> None:
+        if message.address in TABLE and TABLE[message.address].pushed:
+            log.warning("%s:%d sent %s, which only a daemon sends; not answered", *sender, message.address)
+            return
+        asked = request_id(message.values)
+        try:
+            address = find(message.address)
+            call = check(address, message.values)
+            answers = self._handlers[address.path](call, sender)
+        except SdsBridgeError as error:
+            self._refuse(sender, asked, str(error))
+            return
+        except Exception as error:
+            log.exception("%s from %s:%d", message.address[:80], *sender)
+            why = f"internal error ({type(error).__name__}: {error}). The daemon's log says more."
+            self._refuse(sender, asked, f"{message.address[:80]}: {why}")
+            return
+        for answer in answers:
+            for to in self.endpoints(sender):
+                self._send(to, address.path, call.id, *answer)
+
+    def _refuse(self, sender: Endpoint, asked: Value, text: str) -> None:
+        text = " ".join(text.split())
+        log.warning("refused %s:%d: %s", *sender, text)
+        for to in self.endpoints(sender):
+            self._send(to, "/sds/error", asked, text)
+
+    def endpoints(self, sender: Endpoint) -> tuple[Endpoint, ...]:
+        """Where answers to ``sender`` go."""
+        port = self._by_socket.get(sender, self._by_host.get(sender[0], self._reply_port))
+        return tuple(dict.fromkeys([sender, (sender[0], port)])) if port else (sender,)
+
+    def _tune(self, call: Call, sender: Endpoint) -> Answer:
+        values: dict[str, Any] = call.values | call.options
+        if "lock" in values:
+            values["lock"] = [name.strip() for name in values["lock"].split(",") if name.strip()]
+        if "start" in values:
+            values["start"] = str(self._access.readable(values["start"], "start"))
+        return self._create("tune", TuneRequest, values, call, sender)
+
+    def _separate(self, call: Call, sender: Endpoint) -> Answer:
+        clip = self._access.readable(call.values["clip"], "clip")
+        if not clip.is_file():
+            raise InputError(f"clip: {clip}: is a folder. Give the path of an audio file.")
+        return self._create("separate", SeparateRequest, call.values | call.options | {"clip": str(clip)}, call, sender)
+
+    def _create(self, kind: str, model: Any, values: dict[str, Any], call: Call, sender: Endpoint) -> Answer:
+        token = values.pop("token", None)
+        if "prior" in values:
+            values["prior"] = self._access.prior(values["prior"])
+        request = parse(model, values).model_dump(mode="json")
+        first = free_job_id(self._folder)
+        job = self._store.create(kind, request, call.id, self.endpoints(sender), token, first)
+        log.info("job %d: %s %s", job.id, kind, what(job))
+        return [[job.id, str(job_folder(self._folder, job.id))]]
+
+    def _cancel(self, call: Call, sender: Endpoint) -> Answer:
+        job = self._store.request_cancel(call.values["job"])
+        return [[job.id, "cancelling" if not job.status.ended else str(job.status)]]
+
+    def _status(self, call: Call, sender: Endpoint) -> Answer:
+        job = self._store.get(call.values["job"])
+        folder = str(job_folder(self._folder, job.id))
+        return [
+            [job.id, str(job.status), job.step, job.steps, float(job.seconds_left), folder, job.error or job.message]
+        ]
+
+    def _list(self, call: Call, sender: Endpoint) -> Answer:
+        texts: list[Value] = []
+        room = _LIST_BYTES
+        for job in self._store.newest():
+            text = f"{job.id} {job.status} {job.kind} {what(job)[:80]}"
+            room -= len(text.encode()) + 8
+            if room < 0:
+                break
+            texts.append(text)
+        return [texts]
+
+    def _help(self, call: Call, sender: Endpoint) -> Answer:
+        answers: Answer = []
+        for row, address in enumerate(TABLE.values(), 1):
+            takes = "pushed: " + " ".join(map(str, address.replies)) if address.pushed else address.usage()
+            options = f" Options: {', '.join(address.option_names)}." if address.options else ""
+            answers.append([row, len(TABLE), address.path, takes, address.doc + options])
+        return answers
+
+    def _set_reply_port(self, call: Call, sender: Endpoint) -> Answer:
+        port: int = call.values["port"]
+        if not 0 <= port <= 65535 or port == self._port:
+            raise InputError(
+                f"port: {port}; 1 to 65535 is allowed, but not the daemon's own {self._port}, and 0 ends it. "
+                "Send the port that you listen on."
+            )
+        self._by_socket.pop(sender, None)
+        self._by_socket[sender] = port
+        while len(self._by_socket) > MOST_SOCKETS_REMEMBERED:
+            del self._by_socket[next(iter(self._by_socket))]
+        self._by_host[sender[0]] = port
+        return [[port]]
+
+
+def what(job: Job) -> str:
+    """The job in a few words."""
+    request = job.request
+    return str(request.get("prompt") or ", ".join(request.get("stems", [])))

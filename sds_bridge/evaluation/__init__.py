@@ -1,0 +1,1 @@
+"""How good a result is: distances between sounds, and alignment of a sound with a text."""

@@ -1,0 +1,1 @@
+"""Preset files that other programs open. Nothing here needs torch."""

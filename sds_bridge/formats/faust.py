@@ -1,0 +1,119 @@
+"""A modal patch as a Faust program: the modes as ``pm.modalModel``, the contact noise as filtered noise.
+
+``pm.modalModel``'s impulse response is 2·gain·cos with the given 60 dB time, so gains are halved. The controls
+``freq``, ``gain`` and ``gate`` are the ones that Faust's polyphonic architectures play. Compiled with ``-double``
+every mode is in tune; in single precision the lowest ones are some cents off, as their
+coefficients are rounded.
+
+Reference: Faust standard library, physmodels.lib.
+"""
+
+from __future__ import annotations
+
+from sds_bridge.errors import FormatError
+from sds_bridge.patch import Patch
+from sds_bridge.synths.modal_parameters import DEFAULT_MODES, modal_parameters, mode_series
+from sds_bridge.synths.parameters import check
+
+RATE = 48_000
+HIGHEST = 0.45  # of the sample rate
+NEGLIGIBLE = 1e-4  # −80 dB below the strongest mode
+INAUDIBLE = 1e-3
+
+_PROGRAM = """\
+// {title}: a modal patch from SDS Bridge, tuned at MIDI note {note}.
+// Compile with -double: the filters of low modes need it.
+declare name "{title}";
+declare options "[midi:on][nvoices:8]";
+import("stdfaust.lib");
+
+freq = hslider("freq [unit:Hz]", {hz:.6g}, 20, 8000, 0.001);
+gain = hslider("gain", 1, 0, 1, 0.001);
+gate = button("gate");
+
+// the strike: one sample, as hard as the key's velocity
+strike = (gate > gate') * (1 - {amount:.6g} + {amount:.6g} * gain * gain) * {level:.6g};
+scale = freq / {hz:.8g};
+
+// modes: frequency at the tuned note in Hz, time to fall 60 dB in s, amplitude
+modes = {count};
+frequencies = ({frequencies});
+decays = ({decays});
+amplitudes = ({amplitudes});
+
+// a mode that the played note lifts towards the Nyquist frequency is silent; modalModel doubles amplitudes
+tuned(i) = min(scale * ba.take(i + 1, frequencies), {highest:g} * ma.SR);
+level(i) = ba.take(i + 1, amplitudes) / 2 * (scale * ba.take(i + 1, frequencies) < {highest:g} * ma.SR);
+body = {body};
+{contact}
+process = strike <: body, contact :> _ <: _, _;
+"""
+_BODY = "pm.modalModel(modes, par(i, modes, tuned(i)), decays, par(i, modes, level(i)))"
+_CONTACT = """
+// contact noise: no.noise has an rms of 1/sqrt(3)
+hiss = no.noise * sqrt(3) * {level:.6g} : fi.lowpass(1, {tone:.6g});
+contact = fi.pole(pow(0.001, 1 / ({decay:.6g} * ma.SR))) * hiss;
+"""
+_NO_CONTACT = "\ncontact = 0 * _;\n"
+
+
+def export(patch: Patch) -> tuple[str, list[str]]:
+    """The program's text, and what was dropped in plain words. The same patch always gives the same text.
+
+    Raises:
+        FormatError: a patch of another synth.
+        PatchError: values that don't fit the synth.
+    """
+    if patch.synth != "modal":
+        raise FormatError(
+            f"a Faust program needs a modal patch; this one is {patch.synth}. "
+            "Tune with --synth modal, or export to dx7."
+        )
+    values = check(patch, modal_parameters(patch.settings.get("modes", DEFAULT_MODES)))
+    modes, report = _modes(values)
+    level = values["strike.level"][0]
+    contact = _NO_CONTACT
+    if level > 0:
+        contact = _CONTACT.format(decay=values["strike.decay"][0], level=level, tone=values["strike.tone"][0])
+    if max(values["reverb.level"]) > INAUDIBLE:
+        report.append("room (seven bands of reverb) dropped: add a reverb after the program")
+    return _PROGRAM.format(
+        title="".join(c for c in patch.name if c.isprintable() and c not in '"\\'),
+        note=patch.note,
+        hz=440.0 * 2.0 ** ((patch.note - 69) / 12),
+        amount=values["velocity.amount"][0],
+        level=values["gain"][0],
+        count=len(modes),
+        frequencies=_column(modes, 0),
+        decays=_column(modes, 1),
+        amplitudes=_column(modes, 2),
+        highest=HIGHEST,
+        body=_BODY if modes else "0 * _",
+        contact=contact,
+    ), report
+
+
+def mode_frequencies(values: dict[str, list[float]]) -> list[float]:
+    """Hz of each mode at the tuned note, from checked values."""
+    pitch, spread = values["pitch"][0], values["spread"][0]
+    series = mode_series(len(values["modes.residual"]))
+    return [pitch * s**spread * 2 ** (r / 12) for s, r in zip(series, values["modes.residual"], strict=True)]
+
+
+def _modes(values: dict[str, list[float]]) -> tuple[list[tuple[float, float, float]], list[str]]:
+    """(Hz, seconds, amplitude) of the modes that are kept, and what was dropped."""
+    every = list(zip(mode_frequencies(values), values["modes.decay"], values["modes.gain"], strict=True))
+    loud = [mode for mode in every if mode[2] > NEGLIGIBLE * max(values["modes.gain"])]
+    kept = [mode for mode in loud if mode[0] < HIGHEST * RATE]
+    report = []
+    if len(loud) < len(every):
+        report.append(f"{len(every) - len(loud)} of {len(every)} modes dropped: 80 dB below the strongest")
+    if len(kept) < len(loud):
+        report.append(f"{len(loud) - len(kept)} of {len(every)} modes dropped: above {HIGHEST * RATE:g} Hz")
+    if not kept:
+        report.append("no mode is left: only the contact noise sounds")
+    return kept, report
+
+
+def _column(modes: list[tuple[float, float, float]], index: int) -> str:
+    return ", ".join(f"{mode[index]:.7g}" for mode in modes) or "0"

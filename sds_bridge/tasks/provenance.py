@@ -1,0 +1,47 @@
+"""What every result records, so that it can be made again."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import sds_bridge
+from sds_bridge.priors.base import Prior
+
+PACKAGES = ("torch", "diffusers", "transformers", "numpy", "soxr")
+
+
+def versions() -> dict[str, str]:
+    found = {"sds_bridge": sds_bridge.__version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def unknown_word_warning(prior: Prior, prompt: str) -> str | None:
+    """One line about the words that the prior never learnt, or None."""
+    from sds_bridge.starter.captions import STOP_WORDS, words
+
+    asked = [w for w in words(prompt) if w not in STOP_WORDS]
+    unknown = [w for w in prior.unknown_words(prompt) if w not in STOP_WORDS]
+    if not unknown:
+        return None
+    listed = ", ".join(repr(w) for w in unknown)
+    if len(unknown) == len(asked):
+        return f"the prior {prior.name!r} knows no word of this prompt ({listed}): the result is arbitrary. `sds-bridge sample --list` names its sounds."
+    return f"the prior {prior.name!r} doesn't know {listed}; the rest of the prompt is used. `sds-bridge sample --list` names its sounds."
+
+
+def record(prior: Prior, request: Any, settings: Any, **more: Any) -> dict[str, Any]:
+    return {
+        "request": request.model_dump(),
+        "settings": settings,
+        "seed": request.seed,
+        "prior": prior.describe(),
+        "versions": versions(),
+        **more,
+    }

@@ -1,0 +1,189 @@
+"""A MIDI file through a patch: every note and velocity, on our own synth, as one stereo stem."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sds_bridge import audio
+from sds_bridge.errors import InputError
+from sds_bridge.patch import Patch
+from sds_bridge.synths.base import Synth, Values
+from sds_bridge.synths.catalog import make_synth
+from sds_bridge.tasks.midi import LONGEST_SECONDS, Note, Song, read_song
+from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop
+
+RATES = (8_000, 192_000)
+MOST_SAMPLES = int(LONGEST_SECONDS) * 96_000
+MOST_VOICE_SAMPLES = 60 * 96_000
+LONGEST_TAIL = 20.0
+CACHE_BYTES = 256 * 2**20
+INAUDIBLE = 10 ** (-90 / 20)
+FADE_SECONDS = 0.005
+
+
+def render(
+    midi_path: str | Path,
+    patch_path: str | Path,
+    out_path: str | Path,
+    *,
+    rate: int = 44_100,
+    tail: float | None = None,
+    channel: int | None = None,
+    seed: int = 0,
+    force: bool = False,
+    report: Report = lambda progress: None,
+    should_stop: ShouldStop = lambda: False,
+) -> Result:
+    """Write ``out_path``, a stereo float32 WAV. Nothing is normalised: the peak is in the summary.
+
+    Args:
+        rate: Hz, 8000…192000.
+        tail: seconds that each voice may ring on after its key is up; by default until it is inaudible
+            (90 dB under its peak), as far as the patch's release, decays and room can reach.
+        channel: 1…16, or None for all.
+        seed: of the noises; one note at one velocity and length always sounds the same.
+        force: write over an existing file.
+        report: gets the notes done; the first message names what the file holds that isn't followed.
+        should_stop: asked before each note; when it says so nothing is written and ``stopped`` is set.
+
+    Raises:
+        InputError: an unusable MIDI file, option or output path.
+        PatchError: an unusable patch.
+    """
+    out_path = _writable(Path(out_path), force)
+    _check_options(rate, tail)
+    patch = Patch.load(patch_path)
+    synth = make_synth(patch.synth, patch.settings)
+    values = synth.values_from(patch)
+    song = read_song(midi_path, channel)
+    ring = tail if tail is not None else ringing_seconds(values, synth)
+    _check_lengths(song, ring, rate, midi_path)
+
+    began = time.monotonic()
+    stem = np.zeros((2, round((max(n.start + n.seconds for n in song.notes) + ring) * rate) + 1), np.float32)
+    used = 0
+    voices = Voices(synth, values, reference_note=patch.note, ring=ring, rate=rate, seed=seed)
+    for done, note in enumerate(song.notes):
+        if should_stop():
+            return Result(out_path.parent, [], {"notes": done}, stopped=True)
+        voice = voices.of(note)
+        start = round(note.start * rate)
+        stem[:, start : start + voice.shape[1]] += voice[:, : stem.shape[1] - start]
+        used = max(used, start + voice.shape[1])
+        left = (time.monotonic() - began) / (done + 1) * (len(song.notes) - done - 1)
+        report(Progress(done + 1, len(song.notes), 0.0, left, _ignored(song) if done == 0 else ""))
+    stem = stem[:, :used]
+    audio.save(out_path, stem, rate)
+    summary = {
+        "notes": len(song.notes),
+        "rendered": voices.rendered,
+        "seconds": stem.shape[1] / rate,
+        "peak_dbfs": audio.to_decibel(max(float(stem.max()), -float(stem.min()))),
+        "ignored": song.ignored,
+    }
+    return Result(out_path.parent.absolute(), [out_path.absolute()], summary)
+
+
+class Voices:
+    """Renders notes, and keeps the latest renders up to ``CACHE_BYTES`` for notes that repeat.
+
+    A voice is float32 ``[2, samples]``, cut where it has become inaudible and faded out over ``FADE_SECONDS``.
+    """
+
+    def __init__(self, synth: Synth, values: Values, *, reference_note: int, ring: float, rate: int, seed: int) -> None:
+        self.synth, self.values = synth, values
+        self.reference_note, self.ring, self.rate, self.seed = reference_note, ring, rate, seed
+        self.rendered = 0
+        self._kept: OrderedDict[tuple[int, int, int], np.ndarray] = OrderedDict()
+        self._bytes = 0
+
+    def of(self, note: Note) -> np.ndarray:
+        """Lengths are alike when they are to 0.1 ms."""
+        key = (note.pitch, note.velocity, round(note.seconds * 10_000))
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        voice = self._kept[key] = self._render(note)
+        self._bytes += voice.nbytes
+        while self._bytes > CACHE_BYTES and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return voice
+
+    @torch.inference_mode()
+    def _render(self, note: Note) -> np.ndarray:
+        self.rendered += 1
+        sound = self.synth.render(
+            self.values,
+            note=note.pitch,
+            velocity=note.velocity,
+            seconds=note.seconds + self.ring,
+            hold=note.seconds,
+            rate=self.rate,
+            seed=self.seed,
+            reference_note=self.reference_note,
+        )
+        voice = sound[0].float().numpy()
+        level = np.abs(voice).max(axis=0, initial=0.0)
+        audible = np.flatnonzero(level > INAUDIBLE * level.max(initial=0.0))
+        voice = voice[:, : audible[-1] + 1 if len(audible) else 0].copy()
+        fade = min(round(FADE_SECONDS * self.rate), voice.shape[1])
+        voice[:, voice.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+        return voice
+
+
+def ringing_seconds(values: Values, synth: Synth) -> float:
+    """How long a voice can be heard after its key is up: 90 dB down its slowest release, decay or room."""
+    times = [float(values[name].max()) for name in _ringing(synth)]
+    return min(1.5 * max(times, default=0.0), LONGEST_TAIL)
+
+
+def _ringing(synth: Synth) -> Iterator[str]:
+    """Names of the 60 dB times that go on after the key is up."""
+    for parameter in synth.parameters:
+        if parameter.unit == "s" and not re.fullmatch(r"pitch\.\w+|op\d+\.(attack|decay)", parameter.name):
+            yield parameter.name
+
+
+def _ignored(song: Song) -> str:
+    return f"the file's {' and '.join(song.ignored)} is not followed" if song.ignored else ""
+
+
+def _writable(path: Path, force: bool) -> Path:
+    if path.suffix.lower() != ".wav":
+        raise InputError(f"{path}: the stem is a WAV file. Give a name that ends in .wav.")
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"{path}: is a folder, or lies in none that exists. Give a file name in an existing folder.")
+    if path.exists() and not force:
+        raise InputError(f"{path}: exists. Give another name, or --force to write over it.")
+    return path
+
+
+def _check_options(rate: int, tail: float | None) -> None:
+    if not RATES[0] <= rate <= RATES[1]:
+        raise InputError(f"rate {rate}: {RATES[0]} to {RATES[1]} Hz are taken. Give 44100 or 48000.")
+    if tail is not None and not 0 <= tail <= LONGEST_TAIL:
+        raise InputError(
+            f"tail {tail:g}: 0 to {LONGEST_TAIL:g} s are taken. Leave it out to hear every voice to its end."
+        )
+
+
+def _check_lengths(song: Song, ring: float, rate: int, path: str | Path) -> None:
+    longest = max(song.notes, key=lambda note: note.seconds)
+    if (longest.seconds + ring) * rate > MOST_VOICE_SAMPLES:
+        allowed = MOST_VOICE_SAMPLES / rate - ring
+        raise InputError(
+            f"{path}: note {longest.pitch} at {longest.start:.1f} s lasts {longest.seconds:.0f} s; at most {allowed:.0f} s "
+            f"are taken at {rate} Hz. Shorten it, or give a lower --rate."
+        )
+    seconds = max(note.start + note.seconds for note in song.notes) + ring
+    if seconds * rate > MOST_SAMPLES:
+        raise InputError(
+            f"{path}: {seconds:.0f} s at {rate} Hz; at most {MOST_SAMPLES / rate:.0f} s are taken. Give a lower --rate, or cut it."
+        )

@@ -1,0 +1,218 @@
+"""Text → tuned patch: Audio-SDS on a synth's parameters."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sds_bridge import audio
+from sds_bridge.distillation import timesteps, update
+from sds_bridge.distillation.optimise import Outcome, Run, Tensors, optimise
+from sds_bridge.distillation.profiles import PROFILES, Settings
+from sds_bridge.errors import DivergedError, InputError
+from sds_bridge.evaluation.alignment import alignment
+from sds_bridge.patch import Patch, write_text
+from sds_bridge.priors import catalog
+from sds_bridge.priors.base import Condition, Prior
+from sds_bridge.synths.base import Synth
+from sds_bridge.synths.catalog import make_synth
+from sds_bridge.tasks.picture import panels
+from sds_bridge.tasks.provenance import record, unknown_word_warning
+from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop, TuneRequest
+
+VELOCITY = 100
+PREVIEW_RATE = 44100
+LONGEST_WINDOW = 10.0
+HOLD_SHARE = 0.75
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A synth at a note, heard through a prior's window."""
+
+    synth: Synth
+    prior: Prior
+    note: int
+    seconds: float
+    seed: int
+    reference_note: int
+
+    def render(self, positions: Tensors, rate: int, tail: float = 0.0) -> torch.Tensor:
+        """Stereo ``[B, 2, T]`` of the window (and a tail, for listening)."""
+        return self.synth.render(
+            self.synth.values_at(positions),
+            note=self.note,
+            velocity=VELOCITY,
+            seconds=self.seconds + tail,
+            hold=self.seconds * HOLD_SHARE,
+            rate=rate,
+            seed=self.seed,
+            reference_note=self.reference_note,
+        )
+
+    def for_prior(self, positions: Tensors) -> torch.Tensor:
+        """``[B, prior.channels, T]`` at the prior's rate."""
+        stereo = self.render(positions, self.prior.sample_rate)
+        return stereo.mean(1, keepdim=True) if self.prior.channels == 1 else stereo
+
+
+def window_seconds(prior: Prior) -> float:
+    """The prior's longest window, at most 10 s, in whole latent frames."""
+    frames = int(min(prior.longest_seconds, LONGEST_WINDOW) * prior.sample_rate / prior.hop_length)
+    return frames * prior.hop_length / prior.sample_rate
+
+
+def sds_loss(
+    stage: Stage, settings: Settings, prompt: Condition, without: Condition, step: int, positions: Tensors, generator: torch.Generator
+) -> torch.Tensor:
+    """One Audio-SDS step: one render and one encoding, ``settings.batch`` draws of (t, ε)."""
+    prior = stage.prior
+    x = stage.for_prior(positions)
+    with torch.set_grad_enabled(settings.update == "encoder"):
+        latents = prior.encode(x)
+    progress = step / max(1, settings.steps)
+    t = timesteps.draw(settings.schedule, settings.batch, settings.low, settings.high, progress, generator)
+    noise = torch.randn(settings.batch, *latents.shape[1:], generator=generator)
+    estimate = update.target(
+        prior,
+        latents.detach().expand(settings.batch, -1, -1),
+        t,
+        noise,
+        prompt,
+        without,
+        settings.guidance,
+        settings.denoising_steps,
+        settings.rescale,
+    )
+    if settings.update == "encoder":
+        return update.encoder_loss(latents, estimate, t, prior)
+    with torch.no_grad():
+        target = prior.decode(estimate, reference=x.detach().expand(settings.batch, -1, -1))
+    if settings.update == "waveform":
+        return update.waveform_loss(x, target)
+    windows = update.WINDOWS if settings.update == "multiscale" else update.WINDOWS[1:2]
+    return update.spectrogram_loss(x, target, windows, settings.log_weight)
+
+
+def locked(synth: Synth, patterns: list[str]) -> frozenset[str]:
+    """Names that the patterns (``op1.ratio``, ``op2.*``) match; raises InputError for one that matches nothing."""
+    names = [p.name for p in synth.parameters]
+    found: set[str] = set()
+    for pattern in patterns:
+        matching = {n for n in names if fnmatchcase(n, pattern)}
+        if not matching:
+            raise InputError(f"--lock {pattern!r} matches no parameter of {synth.name}; there are: {', '.join(names[:8])}, …")
+        found |= matching
+    if len(found) == len(names):
+        raise InputError("every parameter is locked; leave some free to tune.")
+    return frozenset(found)
+
+
+def beginning(request: TuneRequest) -> tuple[Synth, Tensors, int]:
+    """The synth, where it starts, and the note that modal pitches refer to."""
+    if request.start is None:
+        synth = make_synth(request.synth)
+        return synth, synth.starting_positions(1, request.seed), request.note
+    patch = Patch.load(request.start)
+    if patch.synth != request.synth:
+        raise InputError(f"{request.start}: a {patch.synth} patch can't start a {request.synth} tune. Use --synth {patch.synth}.")
+    synth = make_synth(patch.synth, patch.settings)
+    return synth, synth.positions_from(patch), patch.note
+
+
+def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop) -> Result:
+    """Tune and write ``patch.json``, ``preview.wav``, ``before-after.png``, ``history.csv`` and ``job.json``.
+
+    A run that was cut off resumes from ``.checkpoint.safetensors`` in ``out``, and ends as it would have.
+
+    Raises:
+        DivergedError: a value wasn't finite; the files hold the last good patch.
+    """
+    settings = PROFILES[request.profile].with_given(steps=request.steps, batch=request.batch, guidance=request.guidance)
+    synth, start, reference_note = beginning(request)
+    frozen = locked(synth, request.lock)
+    prior = catalog.load(request.prior)
+    stage = Stage(synth, prior, request.note, window_seconds(prior), request.seed, reference_note)
+    warning = unknown_word_warning(prior, request.prompt)
+    report(Progress(0, settings.steps, 0.0, 0.0, warning or ""))
+    prompt = prior.embed(request.prompt, stage.seconds)
+    without = prior.embed(request.negative or None, stage.seconds)
+    began = time.monotonic()
+    first: list[int] = []
+
+    def on_step(step: int, loss: float, _: Tensors) -> None:
+        first.append(step) if not first else None
+        pace = (time.monotonic() - began) / (step - first[0] + 1)
+        report(Progress(step, settings.steps, loss, pace * (settings.steps - step)))
+
+    plan = Run(
+        start=start,
+        loss=lambda step, positions, generator: sds_loss(stage, settings, prompt, without, step, positions, generator),
+        steps=settings.steps,
+        learning_rate=settings.learning_rate,
+        seed=request.seed,
+        frozen=frozen,
+        checkpoint=out / ".checkpoint.safetensors",
+        identity=json.dumps([request.model_dump(), asdict(settings), prior.describe()], sort_keys=True),
+    )
+    try:
+        outcome = optimise(plan, on_step, should_stop)
+    except DivergedError as error:
+        outcome = error.outcome  # type: ignore[attr-defined]
+        _write(request, settings, stage, start, outcome, out, time.monotonic() - began, warning)
+        raise
+    if outcome.stopped:
+        return Result(out, [], {"steps": outcome.steps}, stopped=True)
+    return _write(request, settings, stage, start, outcome, out, time.monotonic() - began, warning)
+
+
+def _write(
+    request: TuneRequest,
+    settings: Settings,
+    stage: Stage,
+    start: Tensors,
+    outcome: Outcome,
+    out: Path,
+    seconds: float,
+    warning: str | None,
+) -> Result:
+    with torch.no_grad():
+        before, after = (stage.render(p, PREVIEW_RATE)[0].numpy() for p in (start, outcome.values))
+    scores = [alignment(x, PREVIEW_RATE, request.prompt) for x in (before, after)]
+    patch = stage.synth.patch_of(outcome.values, name=request.prompt[:60], note=stage.reference_note)
+    details = record(stage.prior, request, asdict(settings), steps_done=outcome.steps)
+    patch.provenance = {k: details[k] for k in ("seed", "prior", "versions")} | {"prompt": request.prompt, "task": "tune"}
+    summary = {
+        "alignment_before": round(scores[0].score, 4),
+        "alignment_after": round(scores[1].score, 4),
+        "judge": scores[0].judge,
+        "seconds": round(seconds, 2),
+        "warnings": [warning] if warning else [],
+    }
+    rows = io.StringIO()
+    table = csv.writer(rows, lineterminator="\n")
+    table.writerow(["step", "loss"])
+    table.writerows([i + 1, f"{loss:.6g}"] for i, loss in enumerate(outcome.losses))
+    write_text(out / "history.csv", rows.getvalue())
+    files = [
+        patch.save(out / "patch.json"),
+        audio.save(out / "preview.wav", _safe(after), PREVIEW_RATE, "FLOAT"),
+        panels(out / "before-after.png", [("before", before), ("after", after)], PREVIEW_RATE, request.prompt[:90]),
+        out / "history.csv",
+    ]
+    write_text(out / "job.json", json.dumps({"task": "tune", **details, **summary}, indent=1) + "\n")
+    (out / ".checkpoint.safetensors").unlink(missing_ok=True)
+    return Result(out, [f.resolve() for f in [*files, out / "job.json"]], summary)
+
+
+def _safe(samples: np.ndarray) -> np.ndarray:
+    """Attenuate a preview that would clip; others are as rendered."""
+    return samples / max(1.0, float(np.abs(samples).max(initial=0)))

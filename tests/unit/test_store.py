@@ -1,0 +1,193 @@
+"""The job store keeps every job, whatever happens to the processes around it."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from sds_bridge.daemon.lock import ProcessLock
+from sds_bridge.daemon.store import MOST_CRASHES, MOST_QUEUED, Status, Store
+from sds_bridge.errors import JobError
+
+REQUEST = {"prompt": "kick", "synth": "fm"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "jobs.sqlite")
+    yield store
+    store.close()
+
+
+def test_a_job_comes_back_as_it_was_put_in(store):
+    made = store.create("tune", REQUEST, 7.0, [("127.0.0.1", 9001)], "token")
+    assert store.get(made.id) == made
+    assert (made.client_id, type(made.client_id)) == (7.0, float)
+    assert made.reply == (("127.0.0.1", 9001),)
+    assert (made.request, made.status, made.attempts) == (REQUEST, Status.QUEUED, 0)
+
+
+def test_a_token_makes_one_job(store):
+    first = store.create("tune", REQUEST, token="a")
+    assert store.create("tune", REQUEST, token="a").id == first.id
+    assert store.create("tune", REQUEST, token="b").id != first.id
+    assert store.create("tune", REQUEST).id != store.create("tune", REQUEST).id
+
+
+def test_ids_rise_above_folders_that_exist(store):
+    assert store.create("tune", REQUEST, at_least=41).id == 41
+    assert store.create("tune", REQUEST, at_least=3).id == 42
+
+
+def test_oldest_first_and_claimed_once(store):
+    ids = [store.create("tune", REQUEST).id for _ in range(3)]
+    claimed = [store.claim("w").id for _ in range(3)]
+    assert claimed == ids
+    assert store.claim("w") is None
+    assert len(store.newest()) == 3
+
+
+def test_two_workers_never_claim_one_job(tmp_path):
+    path = tmp_path / "jobs.sqlite"
+    store = Store(path)
+    for _ in range(40):
+        store.create("tune", REQUEST)
+    claimed: list[int] = []
+
+    def work(name: str) -> None:
+        mine = Store(path)
+        while (job := mine.claim(name)) is not None:
+            claimed.append(job.id)
+        mine.close()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == list(range(1, 41))
+
+
+def test_progress_and_result_belong_to_the_owner(store):
+    job = store.create("tune", REQUEST).id
+    store.claim("mine")
+    assert not store.progress(job, "other", 5, 10, 1.0)
+    store.finish(job, "other", {})
+    assert store.get(job).status is Status.RUNNING
+    assert store.must_stop(job, "other")
+    assert not store.must_stop(job, "mine")
+    assert store.progress(job, "mine", 5, 10, 1.5, "hm")
+    assert store.progress(job, "mine", 6, 10, 1.0)
+    store.finish(job, "mine", {"files": ["a"]})
+    ended = store.get(job)
+    assert (ended.status, ended.step, ended.message, ended.result) == (Status.DONE, 6, "hm", {"files": ["a"]})
+    assert ended.created <= ended.started <= ended.heartbeat <= ended.finished
+
+
+def test_cancel_by_state(store):
+    queued, running = store.create("tune", REQUEST).id, store.create("tune", REQUEST).id
+    assert store.request_cancel(queued).status is Status.CANCELLED
+    assert store.claim("w").id == running
+    assert store.request_cancel(running).status is Status.RUNNING
+    assert store.must_stop(running, "w")
+    store.finish(running, "w", {}, cancelled=True)
+    assert store.request_cancel(running).status is Status.CANCELLED
+    failed = store.create("tune", REQUEST).id
+    store.claim("w")
+    store.fail(failed, "w", "no")
+    with pytest.raises(JobError, match="is failed already"):
+        store.request_cancel(failed)
+    with pytest.raises(JobError, match="job 99: no such job"):
+        store.request_cancel(99)
+
+
+def test_a_running_job_is_queued_again_after_a_kill(store):
+    job = store.create("tune", REQUEST).id
+    for attempt in range(1, 6):
+        assert store.claim("w").attempts == attempt
+        store.requeue_running()
+    assert (store.get(job).status, store.get(job).crashes) == (Status.QUEUED, 0)
+
+
+def test_a_job_that_kills_its_worker_fails_in_the_end(store):
+    job = store.create("tune", REQUEST).id
+    for crash in range(1, MOST_CRASHES + 1):
+        store.claim("w")
+        store.requeue_running(crashed="signal 11")
+        assert store.get(job).crashes == crash
+    assert store.get(job).status is Status.FAILED
+    assert "died 3 times on it, last by signal 11" in store.get(job).error
+    assert store.claim("w") is None
+
+
+def test_a_cancel_survives_a_kill(store):
+    job = store.create("tune", REQUEST).id
+    store.claim("w")
+    store.request_cancel(job)
+    store.requeue_running()
+    assert store.get(job).status is Status.CANCELLED
+
+
+def test_ends_are_announced_once(store):
+    job = store.create("tune", REQUEST).id
+    assert store.to_announce() == ()
+    store.claim("w")
+    assert [j.id for j in store.to_announce()] == [job]
+    store.fail(job, "w", "no")
+    store.announced(job)
+    assert store.to_announce() == ()
+
+
+def test_the_queue_has_an_end(store):
+    for _ in range(MOST_QUEUED):
+        store.create("tune", REQUEST)
+    with pytest.raises(JobError, match="100 jobs wait; at most 100 may"):
+        store.create("tune", REQUEST)
+
+
+@pytest.mark.parametrize("content", [b"this is not a database, but text" * 40, b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_damaged_store_is_an_error_that_says_what_to_do(tmp_path, content):
+    (tmp_path / "jobs.sqlite").write_bytes(content)
+    with pytest.raises(JobError, match=r"not a usable job store.*another --dir"):
+        Store(tmp_path / "jobs.sqlite")
+
+
+def test_a_newer_store_is_left_alone(tmp_path):
+    db = sqlite3.connect(tmp_path / "jobs.sqlite")
+    db.execute("PRAGMA user_version = 9")
+    db.close()
+    with pytest.raises(JobError, match="version 9; this program knows version 1"):
+        Store(tmp_path / "jobs.sqlite")
+
+
+def test_what_was_committed_survives_kill_9(tmp_path):
+    script = (
+        "import os, signal, sys; from sds_bridge.daemon.store import Store; s = Store(sys.argv[1])\n"
+        "s.create('tune', {}); s.claim('w'); s.progress(1, 'w', 3, 9, 1.0); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path / "jobs.sqlite"], check=False)
+    store = Store(tmp_path / "jobs.sqlite")
+    assert (store.get(1).status, store.get(1).step) == (Status.RUNNING, 3)
+
+
+def test_a_lock_has_one_holder_and_ends_with_its_process(tmp_path):
+    path = tmp_path / "x.lock"
+    hold = f"from sds_bridge.daemon.lock import ProcessLock; a = ProcessLock({str(path)!r}, 1); print('held', flush=True); input()"
+    holder = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(TimeoutError):
+        ProcessLock(path, 0.1)
+    holder.kill()
+    holder.communicate()
+    with ProcessLock(path, 5):
+        pass
+
+
+def test_the_front_imports_no_torch():
+    script = (
+        "import sys; import sds_bridge.daemon.app, sds_bridge.daemon.client, sds_bridge.daemon.worker; "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
