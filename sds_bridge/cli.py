@@ -240,13 +240,113 @@ def render(
     force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
 ) -> None:
     """Play a MIDI file through a patch, as one stem."""
-    if out.exists() and not force:
-        raise InputError(f"{out}: exists already. Give another name, or --force to overwrite it.")
     prepare_torch()
     from sds_bridge.tasks.render import render as task
 
-    follow("rendering", lambda report, stop: task(midi, patch, out, rate=rate, report=report, should_stop=stop))
+    follow("rendering", lambda report, stop: task(midi, patch, out, rate=rate, force=force, report=report, should_stop=stop))
     print(out)
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Option("--dir", help="holds the job store and every job's results")] = Path("sds-jobs"),
+    port: Annotated[int, typer.Option(help="UDP port for OSC; 0 takes a free one")] = 9000,
+    reply_port: Annotated[int | None, typer.Option(help="send answers and progress there too")] = None,
+    allow: Annotated[list[Path] | None, typer.Option(help="folder that clients may name files in; repeat for more")] = None,
+) -> None:
+    """Run the daemon that a DAW talks to over OSC."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from sds_bridge.daemon.app import serve as run
+
+    run(folder, port, reply_port, allow=allow or [])
+
+
+send = typer.Typer(help="Send a request to the daemon over OSC.", no_args_is_help=True)
+app.add_typer(send, name="send")
+PortOption = Annotated[int, typer.Option(help="the daemon's port")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="option of the request, as steps=50; repeat for more")]
+
+
+def _options(pairs: list[str] | None) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for pair in pairs or []:
+        key, sign, value = pair.partition("=")
+        if not sign or not key:
+            raise InputError(f"--set {pair!r}: give it as name=value, as steps=50.")
+        found[key] = value
+    return found
+
+
+def _await(client: Any, job: int, wait: bool) -> None:
+    print(f"job {job}")
+    if not wait:
+        return
+    with Progress(TextColumn("job {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task(str(job), total=None)
+        state = client.wait(job, lambda s: bar.update(task, completed=s.step, total=s.steps or None))
+    print(f"{state.status.value} {state.folder} {state.message}".strip())
+    if state.status.value != "done":
+        raise typer.Exit(1)
+
+
+@send.command("tune")
+def send_tune(
+    prompt: Annotated[str, typer.Argument(help="what the sound should be")],
+    synth: Annotated[str, typer.Option(help="fm or modal")] = "fm",
+    options: SetOption = None,
+    wait: Annotated[bool, typer.Option(help="follow the job to its end")] = True,
+    port: PortOption = 9000,
+) -> None:
+    """Queue a tune."""
+    from sds_bridge.daemon.client import Client
+
+    with Client(port=port) as client:
+        _await(client, client.tune(prompt, synth, **_options(options)), wait)
+
+
+@send.command("separate")
+def send_separate(
+    clip: Annotated[Path, typer.Argument(help="audio file in a folder that the daemon allows")],
+    stem: Annotated[list[str], typer.Option(help="what one source is; repeat for more")],
+    options: SetOption = None,
+    wait: Annotated[bool, typer.Option(help="follow the job to its end")] = True,
+    port: PortOption = 9000,
+) -> None:
+    """Queue a separation."""
+    from sds_bridge.daemon.client import Client
+
+    with Client(port=port) as client:
+        _await(client, client.separate(clip, stem, **_options(options)), wait)
+
+
+@send.command("cancel")
+def send_cancel(job: Annotated[int, typer.Argument(help="number of the job")], port: PortOption = 9000) -> None:
+    """Cancel a job; it stops within one optimisation step."""
+    from sds_bridge.daemon.client import Client
+
+    with Client(port=port) as client:
+        print(client.cancel(job))
+
+
+@send.command("status")
+def send_status(job: Annotated[int, typer.Argument(help="number of the job")], port: PortOption = 9000) -> None:
+    """Say how a job is."""
+    from sds_bridge.daemon.client import Client
+
+    with Client(port=port) as client:
+        state = client.status(job)
+        print(f"{state.status.value} step {state.step}/{state.steps} {state.folder} {state.message}".strip())
+
+
+@app.command()
+def demo(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="folder for the results")] = None,
+    steps: Annotated[int | None, typer.Option(help="optimisation steps of every job; the default is each task's own")] = None,
+) -> None:
+    """The main job, as a DAW would do it: over OSC, tune two sounds, export them, render MIDI, separate a mixture."""
+    from sds_bridge.demo import run
+
+    run(out, steps)
 
 
 def main() -> None:

@@ -61,9 +61,9 @@ class Prior(ABC):
     def denoise(self, z: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
         """x̂₀ for z ``[B, C, L]`` at times t ``[B]``; batch of ``condition`` equals z's."""
 
-    def unknown_words(self, prompt: str) -> list[str]:
-        """Words of the prompt that the prior was never taught; empty where it can't tell."""
-        return []
+    def words(self, prompt: str) -> tuple[list[str], list[str]] | None:
+        """Words of the prompt that the prior was taught and those that it was not; None where it can't tell."""
+        return None
 
     def describe(self) -> dict[str, str | int | float]:
         """What a job records of its prior."""

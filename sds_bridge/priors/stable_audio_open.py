@@ -18,6 +18,7 @@ import sds_bridge.starter.mel_codec  # noqa: F401  (diffusers loads the starter'
 from sds_bridge.errors import PriorError
 from sds_bridge.priors.base import Condition, Prior
 from sds_bridge.priors.loading import load_pipeline
+from sds_bridge.starter.captions import STOP_WORDS, words
 
 
 class StableAudioOpenPrior(Prior):
@@ -85,14 +86,11 @@ class StableAudioOpenPrior(Prior):
         alpha, sigma = self.alpha_sigma(t)
         return alpha * z - sigma * v
 
-    def unknown_words(self, prompt: str) -> list[str]:
+    def words(self, prompt: str) -> tuple[list[str], list[str]] | None:
+        """Only a word-level tokenizer, as the starter's, can tell; sentence-piece ones spell any word."""
         tokenizer = self.pipeline.tokenizer
-        if "▁the" in tokenizer.get_vocab():
-            return []
-        return [w for w in _words(prompt) if tokenizer.convert_tokens_to_ids(w) == tokenizer.unk_token_id]
-
-
-def _words(prompt: str) -> list[str]:
-    from sds_bridge.starter.captions import words
-
-    return words(prompt)
+        if any(token.startswith("▁") for token in tokenizer.get_vocab()):
+            return None
+        asked = [w for w in words(prompt) if w not in STOP_WORDS]
+        known = [w for w in asked if tokenizer.convert_tokens_to_ids(w) != tokenizer.unk_token_id]
+        return known, [w for w in asked if w not in known]

@@ -24,16 +24,13 @@ def versions() -> dict[str, str]:
 
 def unknown_word_warning(prior: Prior, prompt: str) -> str | None:
     """One line about the words that the prior never learnt, or None."""
-    from sds_bridge.starter.captions import STOP_WORDS, words
-
-    asked = [w for w in words(prompt) if w not in STOP_WORDS]
-    unknown = [w for w in prior.unknown_words(prompt) if w not in STOP_WORDS]
-    if not unknown:
+    told = prior.words(prompt)
+    if told is None or not told[1]:
         return None
+    known, unknown = told
     listed = ", ".join(repr(w) for w in unknown)
-    if len(unknown) == len(asked):
-        return f"the prior {prior.name!r} knows no word of this prompt ({listed}): the result is arbitrary. `sds-bridge sample --list` names its sounds."
-    return f"the prior {prior.name!r} doesn't know {listed}; the rest of the prompt is used. `sds-bridge sample --list` names its sounds."
+    effect = "the rest of the prompt is used" if known else "no word is left, so the result is arbitrary"
+    return f"the prior {prior.name!r} doesn't know {listed}; {effect}. `sds-bridge sample --list` names its sounds."
 
 
 def record(prior: Prior, request: Any, settings: Any, **more: Any) -> dict[str, Any]:

@@ -110,7 +110,7 @@ PATCH = r"""#N canvas 0 0 600 500 10;
 #X obj 10 10 loadbang;
 #X obj 10 40 t b b;
 #X msg 200 70 connect 127.0.0.1 {port};
-#X msg 10 70 7 kick\ drum\, bass fm {options};
+#X msg 10 70 7 kick\ drum\,\ bass fm {options};
 #X obj 10 100 oscformat sds tune;
 #X obj 10 130 list prepend send;
 #X obj 10 160 list trim;
@@ -119,7 +119,7 @@ PATCH = r"""#N canvas 0 0 600 500 10;
 #X obj 10 260 list trim;
 #X obj 200 260 print heard;
 #X obj 10 290 route sds;
-#X obj 10 320 route job;
+#X obj 10 320 route job error;
 #X obj 10 350 route progress done;
 #X obj 10 380 unpack f f;
 #X obj 10 410 sel 2;
@@ -143,6 +143,7 @@ PATCH = r"""#N canvas 0 0 600 500 10;
 #X connect 9 0 11 0;
 #X connect 11 0 12 0;
 #X connect 12 0 13 0;
+#X connect 12 1 19 0;
 #X connect 13 0 14 0;
 #X connect 13 1 19 0;
 #X connect 14 0 16 1;
@@ -154,7 +155,7 @@ PATCH = r"""#N canvas 0 0 600 500 10;
 #X connect 19 0 20 0;
 #X connect 20 0 21 0;
 """
-"""Tunes when loaded; at step 2 sends a cancel, if wired so; quits when the job is done."""
+"""Tunes when loaded; at step 2 sends a cancel, if wired so; quits when the job is done, or at an error."""
 
 
 def pure_data(daemon, folder, options, cancel):
@@ -165,7 +166,7 @@ def pure_data(daemon, folder, options, cancel):
     (folder / "drive.pd").write_text(text)
     command = ["pd", "-nogui", "-noaudio", "-nomidi", "-nrt", "-noprefs", "-stderr", "-open", str(folder / "drive.pd")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    return [line.removeprefix("heard: ") for line in ended.stderr.splitlines() if line.startswith("heard: ")]
+    return [line.removeprefix("heard: ").rstrip() for line in ended.stderr.splitlines() if line.startswith("heard: ")]
 
 
 @needs_pd

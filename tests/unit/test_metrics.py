@@ -59,9 +59,8 @@ def test_identical_sounds():
 
 def test_a_silent_estimate():
     found = metrics.evaluate(NOISE, np.zeros_like(NOISE))
-    assert found["sdr"] == pytest.approx(0.0, abs=1e-9)
+    assert found["sdr"] == found["si_sdr"] == pytest.approx(0.0, abs=1e-9)
     assert found["bss_sdr"] == -metrics.MOST_DB
-    assert found["si_sdr"] == pytest.approx(0.0, abs=1e-3) or found["si_sdr"] <= -100.0
     assert found["log_spectral_distance"] > 50.0
     assert found["spectrogram_correlation"] == 0.0
 
