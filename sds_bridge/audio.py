@@ -46,11 +46,15 @@ def load(path: str | Path, longest_seconds: float = LONGEST_SECONDS) -> Clip:
                 )
             samples = file.read(dtype="float32", always_2d=True).T
     except soundfile.LibsndfileError as error:
-        raise InputError(f"{path}: not a readable audio file ({error.error_string}). Give WAV, AIFF, FLAC, Ogg or MP3.") from None
+        raise InputError(
+            f"{path}: not a readable audio file ({error.error_string}). Give WAV, AIFF, FLAC, Ogg or MP3."
+        ) from None
     if samples.shape[1] == 0:
         raise InputError(f"{path}: holds 0 samples. Give a clip with sound in it.")
     if not np.isfinite(samples).all():
-        raise InputError(f"{path}: {np.count_nonzero(~np.isfinite(samples))} samples are NaN or infinite. Export the clip again.")
+        raise InputError(
+            f"{path}: {np.count_nonzero(~np.isfinite(samples))} samples are NaN or infinite. Export the clip again."
+        )
     return Clip(np.ascontiguousarray(samples), rate, subtype)
 
 
@@ -61,7 +65,9 @@ def save(path: str | Path, samples: np.ndarray, rate: int, subtype: str = "FLOAT
     """
     path = Path(path)
     samples = np.atleast_2d(np.asarray(samples, np.float32))
-    if not soundfile.check_format("WAV", subtype) or (subtype.startswith("PCM") and np.abs(samples).max(initial=0) > 1.0):
+    if not soundfile.check_format("WAV", subtype) or (
+        subtype.startswith("PCM") and np.abs(samples).max(initial=0) > 1.0
+    ):
         subtype = "FLOAT"
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     soundfile.write(beside, samples.T, rate, subtype=subtype, format="WAV")

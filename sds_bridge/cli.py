@@ -16,7 +16,10 @@ import sds_bridge
 from sds_bridge.errors import InputError, SdsBridgeError
 
 app = typer.Typer(
-    help="Synth patches and stems from text.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+    help="Synth patches and stems from text.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
 )
 console = Console(stderr=True)
 
@@ -63,7 +66,13 @@ def follow(label: str, work: Any) -> Any:
 
     pressed: list[int] = []
     before = signal.signal(signal.SIGINT, lambda *_: pressed.append(1))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("loss {task.fields[loss]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("loss {task.fields[loss]}"),
+    )
     try:
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(label, total=None, loss="–")
@@ -101,7 +110,9 @@ def tune(
     guidance: Annotated[float | None, typer.Option(help="the paper's tau")] = None,
     seed: SeedOption = 0,
     start: Annotated[Path | None, typer.Option("--from", help="patch.json to start from")] = None,
-    lock: Annotated[list[str] | None, typer.Option(help="parameter to keep, as op1.ratio or 'op2.*'; repeat for more")] = None,
+    lock: Annotated[
+        list[str] | None, typer.Option(help="parameter to keep, as op1.ratio or 'op2.*'; repeat for more")
+    ] = None,
     note: NoteOption = "C3",
     prior: PriorOption = "starter",
     force: ForceOption = False,
@@ -153,7 +164,8 @@ def separate(
 
     given = {k: v for k, v in (("steps", steps), ("guidance", guidance), ("sds_weight", sds_weight)) if v is not None}
     request = requests.parse(
-        requests.SeparateRequest, {"clip": str(clip), "stems": stem, "mode": mode, "seed": seed, "prior": prior, **given}
+        requests.SeparateRequest,
+        {"clip": str(clip), "stems": stem, "mode": mode, "seed": seed, "prior": prior, **given},
     )
     from sds_bridge import audio
 
@@ -176,7 +188,9 @@ def sample(
     guidance: Annotated[float, typer.Option(help="the paper's tau")] = 2.5,
     negative: Annotated[str, typer.Option(help="what it should not be")] = "",
     prior: PriorOption = "starter",
-    list_sounds: Annotated[bool, typer.Option("--list", help="name the sounds that the starter was trained on")] = False,
+    list_sounds: Annotated[
+        bool, typer.Option("--list", help="name the sounds that the starter was trained on")
+    ] = False,
 ) -> None:
     """Draw a sound from a prior, to hear what it knows."""
     if list_sounds:
@@ -243,16 +257,23 @@ def render(
     prepare_torch()
     from sds_bridge.tasks.render import render as task
 
-    follow("rendering", lambda report, stop: task(midi, patch, out, rate=rate, force=force, report=report, should_stop=stop))
+    follow(
+        "rendering",
+        lambda report, stop: task(midi, patch, out, rate=rate, force=force, report=report, should_stop=stop),
+    )
     print(out)
 
 
 @app.command()
 def serve(
-    folder: Annotated[Path, typer.Option("--dir", help="holds the job store and every job's results")] = Path("sds-jobs"),
+    folder: Annotated[Path, typer.Option("--dir", help="holds the job store and every job's results")] = Path(
+        "sds-jobs"
+    ),
     port: Annotated[int, typer.Option(help="UDP port for OSC; 0 takes a free one")] = 9000,
     reply_port: Annotated[int | None, typer.Option(help="send answers and progress there too")] = None,
-    allow: Annotated[list[Path] | None, typer.Option(help="folder that clients may name files in; repeat for more")] = None,
+    allow: Annotated[
+        list[Path] | None, typer.Option(help="folder that clients may name files in; repeat for more")
+    ] = None,
 ) -> None:
     """Run the daemon that a DAW talks to over OSC."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -264,7 +285,9 @@ def serve(
 send = typer.Typer(help="Send a request to the daemon over OSC.", no_args_is_help=True)
 app.add_typer(send, name="send")
 PortOption = Annotated[int, typer.Option(help="the daemon's port")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="option of the request, as steps=50; repeat for more")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="option of the request, as steps=50; repeat for more")
+]
 
 
 def _options(pairs: list[str] | None) -> dict[str, object]:
@@ -281,7 +304,9 @@ def _await(client: Any, job: int, wait: bool) -> None:
     print(f"job {job}")
     if not wait:
         return
-    with Progress(TextColumn("job {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+    with Progress(
+        TextColumn("job {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+    ) as bar:
         task = bar.add_task(str(job), total=None)
         state = client.wait(job, lambda s: bar.update(task, completed=s.step, total=s.steps or None))
     print(f"{state.status.value} {state.folder} {state.message}".strip())
@@ -341,7 +366,9 @@ def send_status(job: Annotated[int, typer.Argument(help="number of the job")], p
 @app.command()
 def demo(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="folder for the results")] = None,
-    steps: Annotated[int | None, typer.Option(help="optimisation steps of every job; the default is each task's own")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="optimisation steps of every job; the default is each task's own")
+    ] = None,
 ) -> None:
     """The main job, as a DAW would do it: over OSC, tune two sounds, export them, render MIDI, separate a mixture."""
     from sds_bridge.demo import run

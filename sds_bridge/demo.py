@@ -23,7 +23,7 @@ from sds_bridge.formats import catalog
 from sds_bridge.patch import Patch
 
 CLIPS = Path(__file__).parent / "starter" / "demo_clips"
-MIXTURE = {"saxophone": CLIPS / "saxophone.ogg", "traffic": CLIPS / "traffic.ogg"}
+MIXTURE = {"saxophone": CLIPS / "saxophone.opus", "traffic": CLIPS / "traffic.opus"}
 console = Console()
 
 
@@ -33,7 +33,17 @@ def run(out: Path | None, steps: int | None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with open(out / "daemon.log", "w") as log:
         daemon = subprocess.Popen(
-            [sys.executable, "-m", "sds_bridge.daemon.app", "--dir", str(out / "daemon"), "--port", "0", "--allow", str(out)],
+            [
+                sys.executable,
+                "-m",
+                "sds_bridge.daemon.app",
+                "--dir",
+                str(out / "daemon"),
+                "--port",
+                "0",
+                "--allow",
+                str(out),
+            ],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -73,7 +83,10 @@ def _all(client: Client, out: Path, steps: int | None) -> None:
     options = {} if steps is None else {"steps": steps}
     table = Table("what", "before", "after", "seconds", "files")
     patches = {}
-    for prompt, synth, name in (("kick drum, bass, reverb", "fm", "kick"), ("hitting pot with wooden spoon", "modal", "pot")):
+    for prompt, synth, name in (
+        ("kick drum, bass, reverb", "fm", "kick"),
+        ("hitting pot with wooden spoon", "modal", "pot"),
+    ):
         folder = _collect(_follow(client, client.tune(prompt, synth, **options), f"tune {name}"), out / name)
         job = json.loads((folder / "job.json").read_text())
         patches[name] = folder / "patch.json"
@@ -99,7 +112,9 @@ def _render(out: Path, patch: Path) -> None:
     track = mido.MidiTrack()
     midi.tracks.append(track)
     for beat in range(8):
-        track.append(mido.Message("note_on", note=48, velocity=120 if beat % 4 == 0 else 90, time=0 if beat == 0 else 240))
+        track.append(
+            mido.Message("note_on", note=48, velocity=120 if beat % 4 == 0 else 90, time=0 if beat == 0 else 240)
+        )
         track.append(mido.Message("note_off", note=48, time=240))
     midi.save(out / "kick.mid")
     command = [sys.executable, "-m", "sds_bridge.cli", "render", str(out / "kick.mid"), "--patch", str(patch)]
@@ -107,7 +122,7 @@ def _render(out: Path, patch: Path) -> None:
 
 
 def mixture(out: Path) -> tuple[Path, dict[str, np.ndarray], int]:
-    """The demo's mixture of two held-out corpus clips at equal energy, written as ``mix.wav``."""
+    """The demo's mixture of two corpus clips at equal energy (the saxophone is held out from training), written as ``mix.wav``."""
     sources, rate = {}, 0
     for name, path in MIXTURE.items():
         clip = audio.load(path)

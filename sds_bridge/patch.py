@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sds_bridge.errors import PatchError
 
-VERSION = 1
+VERSION: Final = 1
 
 
 def write_text(path: Path, text: str) -> None:
@@ -59,10 +59,14 @@ class Patch(BaseModel):
         except FileNotFoundError:
             raise PatchError(f"{path}: no such file. Give a patch.json that `sds-bridge tune` wrote.") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise PatchError(f"{path}: can't be read as text ({error}). Give a patch.json that `sds-bridge tune` wrote.") from None
+            raise PatchError(
+                f"{path}: can't be read as text ({error}). Give a patch.json that `sds-bridge tune` wrote."
+            ) from None
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the file"
-            raise PatchError(f"{path}: not a version {VERSION} patch: {where}: {first['msg']}. Tune or export it again.") from None
+            raise PatchError(
+                f"{path}: not a version {VERSION} patch: {where}: {first['msg']}. Tune or export it again."
+            ) from None

@@ -129,7 +129,11 @@ class Socket:
         self._socket.settimeout(timeout)
         try:
             datagram, sender = self._socket.recvfrom(LARGEST_RECEIVED)
-        except (TimeoutError, BlockingIOError, ConnectionError):  # Windows reports here that an earlier answer found nobody
+        except (
+            TimeoutError,
+            BlockingIOError,
+            ConnectionError,
+        ):  # Windows reports here that an earlier answer found nobody
             return None
         return datagram, sender[:2]
 

@@ -32,7 +32,13 @@ def mix(with_prompt: torch.Tensor, without: torch.Tensor, tau: float, rescale: f
 
 
 def guided_denoise(
-    prior: Prior, z: torch.Tensor, t: torch.Tensor, prompt: Condition, without: Condition, tau: float, rescale: float = 0.0
+    prior: Prior,
+    z: torch.Tensor,
+    t: torch.Tensor,
+    prompt: Condition,
+    without: Condition,
+    tau: float,
+    rescale: float = 0.0,
 ) -> torch.Tensor:
     """x̂₀ under guidance, both branches in one batch. ``without`` is the empty or the negative prompt."""
     prompt = prompt if prompt.batch == len(z) else prompt.expand(len(z))

@@ -63,7 +63,11 @@ def alignment(samples: np.ndarray, rate: int, prompt: str) -> Alignment:
     if clap is not None:
         model, processor = clap
         inputs = processor(
-            text=[prompt], audio=resample(mono, rate, CLAP_RATE)[0], sampling_rate=CLAP_RATE, return_tensors="pt", padding=True
+            text=[prompt],
+            audio=resample(mono, rate, CLAP_RATE)[0],
+            sampling_rate=CLAP_RATE,
+            return_tensors="pt",
+            padding=True,
         )
         out = model(**inputs)
         return Alignment(float(torch.cosine_similarity(out.audio_embeds, out.text_embeds)[0]), f"LAION-CLAP ({CLAP})")

@@ -28,7 +28,14 @@ class Entry:
 ENTRIES = {
     entry.name: entry
     for entry in (
-        Entry("starter", str(STARTER), "StableAudioPipeline", 0.03, "CC BY-SA 4.0", "bundled, mono 24 kHz, 2 s, runs on a CPU"),
+        Entry(
+            "starter",
+            str(STARTER),
+            "StableAudioPipeline",
+            0.03,
+            "CC BY-SA 4.0",
+            "bundled, mono 24 kHz, 2 s, runs on a CPU",
+        ),
         Entry(
             "stable-audio-open",
             "stabilityai/stable-audio-open-1.0",
@@ -63,7 +70,9 @@ def pipeline_of(folder: Path) -> str:
     try:
         return str(json.loads((folder / "model_index.json").read_text())["_class_name"])
     except (OSError, ValueError, KeyError):
-        raise PriorError(f"prior {str(folder)!r}: no readable model_index.json. Give a folder saved with save_pretrained.") from None
+        raise PriorError(
+            f"prior {str(folder)!r}: no readable model_index.json. Give a folder saved with save_pretrained."
+        ) from None
 
 
 @lru_cache(maxsize=1)
@@ -88,8 +97,13 @@ def load(name: str, device: str = "cpu", dtype: str = "float32") -> Prior:
     elif name.count("/") == 1 and not name.startswith((".", "/", "~")):
         source, pipeline = name, "StableAudio3Pipeline" if "stable-audio-3" in name else "StableAudioPipeline"
     else:
-        raise PriorError(f"prior {name!r} is unknown; there are: {', '.join(ENTRIES)}, or a folder, or a hub id. See `sds-bridge priors`.")
-    kinds: dict[str, type[Prior]] = {"StableAudioPipeline": StableAudioOpenPrior, "StableAudio3Pipeline": StableAudio3Prior}
+        raise PriorError(
+            f"prior {name!r} is unknown; there are: {', '.join(ENTRIES)}, or a folder, or a hub id. See `sds-bridge priors`."
+        )
+    kinds: dict[str, type[Prior]] = {
+        "StableAudioPipeline": StableAudioOpenPrior,
+        "StableAudio3Pipeline": StableAudio3Prior,
+    }
     if pipeline not in kinds:
         raise PriorError(f"prior {name!r} is a {pipeline}; supported are {', '.join(kinds)}.")
     return kinds[pipeline](source, name, device, getattr(torch, dtype))  # type: ignore[call-arg]

@@ -19,15 +19,21 @@ def load_pipeline(pipeline_class: Any, source: str, device: str, dtype: torch.dt
         PriorError: nothing there, no access to a gated model, no network, or not enough memory.
     """
     if (source.startswith((".", "/", "~")) or "\\" in source) and not Path(source).expanduser().is_dir():
-        raise PriorError(f"prior {source!r}: no such folder. Give a folder saved with save_pretrained, or see `sds-bridge priors`.")
+        raise PriorError(
+            f"prior {source!r}: no such folder. Give a folder saved with save_pretrained, or see `sds-bridge priors`."
+        )
     for logging in (diffusers_logging, transformers_logging):
         logging.set_verbosity_error()
         logging.disable_progress_bar()
     try:
-        pipeline = pipeline_class.from_pretrained(str(Path(source).expanduser()) if source[0] == "~" else source, dtype=dtype)
+        pipeline = pipeline_class.from_pretrained(
+            str(Path(source).expanduser()) if source[0] == "~" else source, dtype=dtype
+        )
         pipeline = pipeline.to(device)
     except torch.OutOfMemoryError:
-        raise PriorError(f"prior {source!r}: doesn't fit in the memory of {device}. Use --device cpu, --dtype float16, or --prior starter.") from None
+        raise PriorError(
+            f"prior {source!r}: doesn't fit in the memory of {device}. Use --device cpu, --dtype float16, or --prior starter."
+        ) from None
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise PriorError(_explain(source, error)) from error
     pipeline.set_progress_bar_config(disable=True)
@@ -38,10 +44,13 @@ def load_pipeline(pipeline_class: Any, source: str, device: str, dtype: torch.dt
 
 
 def _explain(source: str, error: Exception) -> str:
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
     text = f"{type(error).__name__} {error}".lower()
     if "gated" in text or "401" in text or "403" in text or "token" in text:
         return f"prior {source!r}: access refused. Accept its licence on its model page, then run `hf auth login`. ({first})"
-    if any(word in text for word in ("offline", "connect", "resolve", "localentrynotfound", "internet", "max retries")):
+    if any(
+        word in text
+        for word in ("offline", "connect", "resolve", "localentrynotfound", "internet", "max retries", "cached")
+    ):
         return f"prior {source!r}: not on this machine and the hub can't be reached. Fetch it where there is a network, then give its folder. ({first})"
     return f"prior {source!r}: can't be loaded: {first}. `sds-bridge priors` lists what is installed."

@@ -34,7 +34,9 @@ class StableAudioOpenPrior(Prior):
         self.pipeline: Any = load_pipeline(StableAudioPipeline, source, device, dtype)
         prediction = self.pipeline.scheduler.config.prediction_type
         if prediction != "v_prediction":
-            raise PriorError(f"prior {source!r}: predicts {prediction!r}; only v_prediction is supported. Use another checkpoint.")
+            raise PriorError(
+                f"prior {source!r}: predicts {prediction!r}; only v_prediction is supported. Use another checkpoint."
+            )
         vae, transformer = self.pipeline.vae, self.pipeline.transformer
         self.name = name
         self.device, self.dtype = torch.device(device), dtype
@@ -73,7 +75,9 @@ class StableAudioOpenPrior(Prior):
     def denoise(self, z: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
         frames = z.shape[2]
         if frames not in self._rotary:
-            cos, sin = get_1d_rotary_pos_embed(self.pipeline.rotary_embed_dim, frames + 1, use_real=True, repeat_interleave_real=False)
+            cos, sin = get_1d_rotary_pos_embed(
+                self.pipeline.rotary_embed_dim, frames + 1, use_real=True, repeat_interleave_real=False
+            )
             self._rotary[frames] = (cos.to(self.device), sin.to(self.device))
         v = self.pipeline.transformer(
             z.to(self.device, self.dtype),

@@ -29,7 +29,8 @@ def make_tokenizer(vocabulary: list[str]) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(pattern=c, behavior="removed") for c in "-,.;:/'\"()!?_"] + [pre_tokenizers.WhitespaceSplit()]
+        [pre_tokenizers.Split(pattern=c, behavior="removed") for c in "-,.;:/'\"()!?_"]
+        + [pre_tokenizers.WhitespaceSplit()]
     )
     tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     return PreTrainedTokenizerFast(

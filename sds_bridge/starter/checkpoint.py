@@ -10,7 +10,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 
-def named(model: torch.nn.Module, ema: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+def named(
+    model: torch.nn.Module, ema: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer
+) -> dict[str, torch.Tensor]:
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"ema.{k}": v for k, v in ema.items()}
     for name, parameter in model.named_parameters():
@@ -19,7 +21,9 @@ def named(model: torch.nn.Module, ema: dict[str, torch.Tensor], optimiser: torch
     return tensors
 
 
-def save(path: Path, model: torch.nn.Module, ema: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, step: int) -> None:
+def save(
+    path: Path, model: torch.nn.Module, ema: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, step: int
+) -> None:
     """Written beside, then renamed, so that a kill leaves the last good one."""
     beside = path.with_suffix(".writing")
     tensors = {k: v.detach().clone().contiguous() for k, v in named(model, ema, optimiser).items()}

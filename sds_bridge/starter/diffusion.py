@@ -48,7 +48,9 @@ class Conditional(torch.nn.Module):
         self.projection_model = pipeline.projection_model
         self.transformer = pipeline.transformer
         frames = pipeline.transformer.config.sample_size
-        cos, sin = get_1d_rotary_pos_embed(pipeline.rotary_embed_dim, frames + 1, use_real=True, repeat_interleave_real=False)
+        cos, sin = get_1d_rotary_pos_embed(
+            pipeline.rotary_embed_dim, frames + 1, use_real=True, repeat_interleave_real=False
+        )
         self.register_buffer("rotary_cos", cos, persistent=False)
         self.register_buffer("rotary_sin", sin, persistent=False)
 
@@ -83,7 +85,9 @@ class Dataset:
     weights: np.ndarray
 
 
-def prepare(folder: Path, work: Path, pipeline_folder: Path | None, settings: Settings) -> tuple[Dataset, StableAudioPipeline]:
+def prepare(
+    folder: Path, work: Path, pipeline_folder: Path | None, settings: Settings
+) -> tuple[Dataset, StableAudioPipeline]:
     """Load the corpus, make the pipeline (or go on from a saved one) and encode every variation."""
     clips = corpus.load(folder)
     train = [c for c in clips if not c.held_out]
@@ -103,7 +107,7 @@ def prepare(folder: Path, work: Path, pipeline_folder: Path | None, settings: Se
     if not (meta.exists() and json.loads(meta.read_text())["key"] == key):
         latents = np.lib.format.open_memmap(cache, "w+", np.float16, shape)
         words: list[list[tuple[str, ...]]] = []
-        for i, clip in enumerate(track(train, "encoding", disable=None)):
+        for i, clip in enumerate(track(train, "encoding")):
             rng = np.random.default_rng([settings.seed, i])
             varied = [variations.vary(clip, adjectives[i], n, rng) for n in range(variations.VARIATIONS)]
             with torch.no_grad():
@@ -144,7 +148,9 @@ def learning_rate(settings: Settings, step: int) -> float:
     return settings.learning_rate * min(1.0, (step + 1) / settings.warm_up) * falling
 
 
-def train(folder: Path, work: Path, output: Path, settings: Settings, start_from: Path | None = None) -> dict[str, float]:
+def train(
+    folder: Path, work: Path, output: Path, settings: Settings, start_from: Path | None = None
+) -> dict[str, float]:
     """Train, or resume, and write the pipeline's folder with averaged weights in fp16.
 
     Args:

@@ -33,7 +33,9 @@ def nearest_rate(queries: torch.Tensor, wanted: list[str], index: torch.Tensor, 
 
 
 @torch.no_grad()
-def measure(folder: Path, weights: Path, classes: int = 20, seeds: int = 3, steps: int = 30, tau: float = 2.5) -> dict[str, str]:
+def measure(
+    folder: Path, weights: Path, classes: int = 20, seeds: int = 3, steps: int = 30, tau: float = 2.5
+) -> dict[str, str]:
     """Rates of real clips held out, of the same through the codec, and of samples of the best covered classes."""
     judge = Judge.load(weights / "judge")
     pipeline = load_pipeline(weights)
@@ -48,15 +50,19 @@ def measure(folder: Path, weights: Path, classes: int = 20, seeds: int = 3, step
     wanted = [c.label for c in held_out]
     real = nearest_rate(embed(judge, audio), wanted, index, labels)
     coded = []
-    for part in track(audio.split(16), "codec", disable=None):
+    for part in track(audio.split(16), "codec"):
         coded.append(pipeline.vae.decode(pipeline.vae.encode(part[:, None]).latent_dist.mode()).sample[:, 0])
     through = nearest_rate(embed(judge, torch.cat(coded)), wanted, index, labels)
     best = [label for label, _ in counts.most_common(classes)]
     drawn, asked = [], []
-    for label in track(best, "sampling", disable=None):
+    for label in track(best, "sampling"):
         generators = [torch.Generator().manual_seed(s) for s in range(seeds)]
         out = pipeline(
-            label, num_inference_steps=steps, guidance_scale=1 + tau, num_waveforms_per_prompt=seeds, generator=generators
+            label,
+            num_inference_steps=steps,
+            guidance_scale=1 + tau,
+            num_waveforms_per_prompt=seeds,
+            generator=generators,
         ).audios
         drawn.append(out[:, 0])
         asked += [label] * seeds

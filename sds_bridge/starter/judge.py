@@ -25,6 +25,9 @@ WIDTH = 128
 class LogMel(torch.nn.Module):
     """``[B, WINDOW]`` → ``[B, 1, 64, 128]``, per clip relative to its own peak, 70 dB deep, about −1…1."""
 
+    filters: torch.Tensor
+    window: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("filters", mel_filters(BANDS, N_FFT, RATE, 40.0), persistent=False)
@@ -33,7 +36,12 @@ class LogMel(torch.nn.Module):
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         peak = audio.abs().amax(1, keepdim=True).clamp(min=1e-5)
         spectrum = torch.stft(
-            F.pad(audio / peak, (N_FFT // 2, N_FFT // 2 - HOP)), N_FFT, HOP, window=self.window, center=False, return_complex=True
+            F.pad(audio / peak, (N_FFT // 2, N_FFT // 2 - HOP)),
+            N_FFT,
+            HOP,
+            window=self.window,
+            center=False,
+            return_complex=True,
         )
         mel = self.filters @ (spectrum.abs() * (2.0 / N_FFT))
         decibels = 20 * torch.log10(mel.clamp(min=1e-5))
@@ -62,9 +70,15 @@ class Judge(torch.nn.Module):
         self.vocabulary = {word: i + 1 for i, word in enumerate(vocabulary)}
         self.log_mel = LogMel()
         self.blocks = torch.nn.Sequential(
-            Block(1, 16, (2, 2)), Block(16, 32, (2, 2)), Block(32, 64, (2, 2)), Block(64, 128, (2, 2)), Block(128, 128, (2, 2))
+            Block(1, 16, (2, 2)),
+            Block(16, 32, (2, 2)),
+            Block(32, 64, (2, 2)),
+            Block(64, 128, (2, 2)),
+            Block(128, 128, (2, 2)),
         )
-        self.audio_head = torch.nn.Sequential(torch.nn.Linear(128 * 2 * 2, 256), torch.nn.ReLU(), torch.nn.Linear(256, WIDTH))
+        self.audio_head = torch.nn.Sequential(
+            torch.nn.Linear(128 * 2 * 2, 256), torch.nn.ReLU(), torch.nn.Linear(256, WIDTH)
+        )
         self.words = torch.nn.EmbeddingBag(len(vocabulary) + 1, WIDTH, mode="mean")
         self.text_head = torch.nn.Sequential(torch.nn.Linear(WIDTH, 256), torch.nn.ReLU(), torch.nn.Linear(256, WIDTH))
         self.log_scale = torch.nn.Parameter(torch.tensor(2.5))
@@ -105,7 +119,9 @@ class Judge(torch.nn.Module):
         return judge.eval().requires_grad_(False)
 
 
-def contrastive_loss(audio: torch.Tensor, text: torch.Tensor, log_scale: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+def contrastive_loss(
+    audio: torch.Tensor, text: torch.Tensor, log_scale: torch.Tensor, same: torch.Tensor
+) -> torch.Tensor:
     """Symmetric InfoNCE (Radford et al. 2021); all pairs with ``same[i, j]`` share the probability, so that two
     clips of one class in a batch aren't each other's negatives."""
     logits = audio @ text.T * log_scale.clamp(max=4.6).exp()

@@ -13,7 +13,9 @@ from sds_bridge.starter import captions, checkpoint, corpus, variations
 from sds_bridge.starter.judge import Judge, contrastive_loss
 
 
-def features_of(clips: list[corpus.Clip], words: list[tuple[str, ...]], judge: Judge, work: Path, seed: int) -> np.ndarray:
+def features_of(
+    clips: list[corpus.Clip], words: list[tuple[str, ...]], judge: Judge, work: Path, seed: int
+) -> np.ndarray:
     """Log-mel of every clip and variation, ``[clips, variations, 64, 128]`` fp16, cached in ``work``."""
     cache = work / "judge-features.npy"
     shape = (len(clips), variations.VARIATIONS, 64, 128)
@@ -21,7 +23,7 @@ def features_of(clips: list[corpus.Clip], words: list[tuple[str, ...]], judge: J
         return np.asarray(kept)
     writing = work / "judge-features.writing.npy"
     features = np.lib.format.open_memmap(writing, "w+", np.float16, shape)
-    for i, clip in enumerate(track(clips, "judge features", disable=None)):
+    for i, clip in enumerate(track(clips, "judge features")):
         rng = np.random.default_rng([seed, i, 7])
         audio = np.stack([variations.vary(clip, words[i], n, rng).audio for n in range(variations.VARIATIONS)])
         with torch.no_grad():
@@ -56,7 +58,9 @@ def train(folder: Path, work: Path, output: Path, steps: int, batch: int = 128, 
         which = rng.integers(variations.VARIATIONS, size=batch)
         texts = [captions.vary(training[r].caption, training[r].label, words[r], rng) for r in rows]
         x = torch.from_numpy(features[rows, which].astype(np.float32))[:, None]
-        x = torch.roll(x, int(rng.integers(-3, 4)), 2) + 0.03 * torch.randn(x.shape, generator=torch.Generator().manual_seed(step))
+        x = torch.roll(x, int(rng.integers(-3, 4)), 2) + 0.03 * torch.randn(
+            x.shape, generator=torch.Generator().manual_seed(step)
+        )
         judge.train()
         same = torch.from_numpy(labels[rows][:, None] == labels[rows][None])
         loss = contrastive_loss(judge.embed_features(x), judge.embed_text(texts), judge.log_scale, same)
@@ -78,7 +82,11 @@ def train(folder: Path, work: Path, output: Path, steps: int, batch: int = 128, 
     judge.load_state_dict(ema)
     judge.eval()
     judge.save(output)
-    return {"steps": steps, "held_out_top5": top_rate(judge, held_out, 5), "held_out_top1": top_rate(judge, held_out, 1)}
+    return {
+        "steps": steps,
+        "held_out_top5": top_rate(judge, held_out, 5),
+        "held_out_top1": top_rate(judge, held_out, 1),
+    }
 
 
 @torch.no_grad()
@@ -88,4 +96,6 @@ def top_rate(judge: Judge, clips: list[corpus.Clip], k: int) -> float:
     text = judge.embed_text(names)
     audio = torch.cat([judge.embed_audio(torch.from_numpy(c.audio)[None]) for c in clips])
     nearest = (audio @ text.T).topk(min(k, len(names)), 1).indices
-    return float(np.mean([clip.label in [names[i] for i in row] for clip, row in zip(clips, nearest.tolist(), strict=True)]))
+    return float(
+        np.mean([clip.label in [names[i] for i in row] for clip, row in zip(clips, nearest.tolist(), strict=True)])
+    )

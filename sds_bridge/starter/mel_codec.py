@@ -219,11 +219,14 @@ class MelCodec(ModelMixin, ConfigMixin):
     def mel_to_magnitude(self, mel: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
         """KL multiplicative updates (see the module's text) from ``start``, ``[B, bins, frames]``."""
         filters = self._constant("filters", mel)
-        column_sums = filters.sum(0)[None, :, None].clamp(min=1e-6)
+        column_sums = filters.sum(0)[None, :, None]
+        covered = column_sums > 1e-6
+        spread = filters.T / column_sums[0].clamp(min=1e-6)
         magnitude = start
         for _ in range(self.config.inversion_updates):
             ratio = mel / (filters @ magnitude + 1e-9)
-            magnitude = magnitude * ((filters.T @ ratio) / column_sums)
+            # a bin that no band covers (below the lowest, at Nyquist) stays as it was
+            magnitude = magnitude * torch.where(covered, spread @ ratio, 1.0)
         return magnitude
 
     def decode(self, z: torch.Tensor, return_dict: bool = True, reference: torch.Tensor | None = None) -> Any:

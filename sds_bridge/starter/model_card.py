@@ -81,7 +81,11 @@ def write(corpus: Path, work: Path, output: Path) -> None:
     for key, name in (("diffusion", "losses.csv"), ("judge", "judge-losses.csv")):
         if points := curve(work, name):
             tail = points[-20:]
-            history[key] = {"steps": points[-1][0], "first_loss": points[0][1], "last_loss": sum(p[1] for p in tail) / len(tail)}
+            history[key] = {
+                "steps": points[-1][0],
+                "first_loss": points[0][1],
+                "last_loss": sum(p[1] for p in tail) / len(tail),
+            }
     (output / "training.json").write_text(json.dumps(history, indent=1) + "\n")
     lines = [
         "---",
@@ -109,7 +113,12 @@ def write(corpus: Path, work: Path, output: Path) -> None:
         lines.append(f"| {key} | {run['steps']:,} | {run['first_loss']:.3f} | {run['last_loss']:.3f} |")
     lines += ["", "## Measured", ""]
     if measured:
-        lines += ["`python -m sds_bridge.starter.evaluate CORPUS` on the clips held out:", "", "| what | value |", "|---|---|"]
+        lines += [
+            "`python -m sds_bridge.starter.evaluate CORPUS` on the clips held out:",
+            "",
+            "| what | value |",
+            "|---|---|",
+        ]
         lines += [f"| {name} | {value} |" for name, value in measured.items()]
     else:
         lines.append("Not measured yet: run `python -m sds_bridge.starter.evaluate CORPUS`.")

@@ -104,10 +104,19 @@ def traffic(rng: Rng) -> tuple[np.ndarray, str]:
         f = rng.uniform(350, 480)
         start = rng.uniform(0.2, 1.2)
         gate = ((start < T) & (start + rng.uniform(0.15, 0.6) > T)).astype(float)
-        x += 0.8 * signal.sosfilt(signal.butter(1, 40, fs=RATE, output="sos"), gate) * (
-            signal.sawtooth(phase(f)) + signal.sawtooth(phase(f * 1.26))
+        x += (
+            0.8
+            * signal.sosfilt(signal.butter(1, 40, fs=RATE, output="sos"), gate)
+            * (signal.sawtooth(phase(f)) + signal.sawtooth(phase(f * 1.26)))
         )
-    names = ("traffic", "busy street traffic", "cars passing by", "road traffic noise", "city traffic", "highway traffic")
+    names = (
+        "traffic",
+        "busy street traffic",
+        "cars passing by",
+        "road traffic noise",
+        "city traffic",
+        "highway traffic",
+    )
     return x, pick(rng, *names) if vehicles > 1 else pick(rng, "a car passing by, traffic", "traffic", "car drive by")
 
 
@@ -170,7 +179,9 @@ def click(rng: Rng) -> tuple[np.ndarray, str]:
     f, length = rng.uniform(900, 5000), rng.uniform(0.008, 0.04)
     for start in starts:
         x += decay(length, start) * (np.sin(phase(f)) + 0.5 * noise(rng, 1500, 10000))
-    return x, pick(rng, "a click", "click", "mouse click", "button click") if len(starts) == 1 else pick(rng, "clicking", "clicks ticking")
+    return x, pick(rng, "a click", "click", "mouse click", "button click") if len(starts) == 1 else pick(
+        rng, "clicking", "clicks ticking"
+    )
 
 
 @sound("beep")
@@ -215,7 +226,11 @@ def kick(rng: Rng) -> tuple[np.ndarray, str]:
     x = decay(length) * np.sin(phase(f)) + rng.uniform(0, 0.35) * decay(0.03) * noise(rng, 800, 6000)
     x = np.tanh(x * rng.uniform(1, 3))
     long = length > 0.7
-    names = ("808 kick drum", "deep kick drum, bass", "sub kick") if long else ("kick drum", "punchy kick drum", "electronic kick drum", "techno kick")
+    names = (
+        ("808 kick drum", "deep kick drum, bass", "sub kick")
+        if long
+        else ("kick drum", "punchy kick drum", "electronic kick drum", "techno kick")
+    )
     return x, pick(rng, *names)
 
 
@@ -232,7 +247,9 @@ def hihat(rng: Rng) -> tuple[np.ndarray, str]:
     f = rng.uniform(250, 420)
     metal = sum(np.sign(np.sin(phase(f * r))) for r in (2, 3, 4.16, 5.43, 6.79, 8.21))
     sos = signal.butter(3, 6500, "highpass", fs=RATE, output="sos")
-    return signal.sosfilt(sos, metal * decay(rng.uniform(0.06, 0.25))), pick(rng, "electronic closed hi-hat", "808 hi-hat", "closed hi-hat")
+    return signal.sosfilt(sos, metal * decay(rng.uniform(0.06, 0.25))), pick(
+        rng, "electronic closed hi-hat", "808 hi-hat", "closed hi-hat"
+    )
 
 
 @sound("fm bell")
@@ -257,7 +274,10 @@ def fm_bass(rng: Rng) -> tuple[np.ndarray, str]:
 def pluck(rng: Rng) -> tuple[np.ndarray, str]:
     f, length = rng.uniform(90, 900), rng.uniform(0.3, 2.0)
     x = sum(
-        np.exp(-6.91 * T / (length / (1 + 0.25 * k))) * np.sin(phase(f * k)) * np.sin(np.pi * k * rng.uniform(0.1, 0.4)) / k
+        np.exp(-6.91 * T / (length / (1 + 0.25 * k)))
+        * np.sin(phase(f * k))
+        * np.sin(np.pi * k * rng.uniform(0.1, 0.4))
+        / k
         for k in range(1, 24)
         if f * k < 11000
     )
@@ -269,7 +289,12 @@ def modes(rng: Rng, base: float, ratios: np.ndarray, times: np.ndarray, strike: 
     x = np.zeros(LENGTH)
     for r, seconds in zip(ratios, times, strict=True):
         if base * r < 11500:
-            x += rng.uniform(0.3, 1) / r**strike * np.exp(-6.91 * T / seconds) * np.sin(phase(base * r) + rng.uniform(0, 6))
+            x += (
+                rng.uniform(0.3, 1)
+                / r**strike
+                * np.exp(-6.91 * T / seconds)
+                * np.sin(phase(base * r) + rng.uniform(0, 6))
+            )
     return x
 
 

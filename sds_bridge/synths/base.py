@@ -66,7 +66,9 @@ class Synth(ABC):
         """One row of a batch as a patch."""
         values = {}
         for p in self.parameters:
-            found = [min(max(float(v), p.low), p.high) for v in p.to_value(positions[p.name][row].detach().double()).tolist()]
+            found = [
+                min(max(float(v), p.low), p.high) for v in p.to_value(positions[p.name][row].detach().double()).tolist()
+            ]
             values[p.name] = found if p.size > 1 else found[0]
         return Patch(synth=self.name, name=name, note=note, settings=self.settings, parameters=values)
 

@@ -18,5 +18,7 @@ def make_synth(name: str, settings: dict[str, int] | None = None) -> Synth:
     given = dict(settings or {})
     for key, value in given.items():
         if key != setting or not low <= value <= high:
-            raise PatchError(f"synth {name}: setting {key}={value} isn't allowed; it takes {setting} from {low} to {high}.")
+            raise PatchError(
+                f"synth {name}: setting {key}={value} isn't allowed; it takes {setting} from {low} to {high}."
+            )
     return FMSynth(**given) if name == "fm" else ModalSynth(**given)

@@ -50,7 +50,11 @@ class FMSynth(Synth):
         ops = range(1, n + 1)
         phases = self._phases(v, note, time, rate)
         envelopes = torch.stack(
-            [adsr(time, hold, *(v[f"op{i}.{stage}"] for stage in ("attack", "decay", "sustain", "release"))) for i in ops], 1
+            [
+                adsr(time, hold, *(v[f"op{i}.{stage}"] for stage in ("attack", "decay", "sustain", "release")))
+                for i in ops
+            ],
+            1,
         )
         matrix = torch.stack([torch.cat([v[f"matrix.{i}.{j}"] for j in ops], 1) for i in ops], 1)
         out = torch.zeros_like(phases)

@@ -29,7 +29,15 @@ def fm_parameters(operators: int = DEFAULT_OPERATORS) -> list[Parameter]:
         for by in range(1, operators + 1):
             top = 1.2 if to == by else 12.0
             declared.append(
-                Parameter(f"matrix.{to}.{by}", "rad", 0.0, top, "taper", 0.0, f"phase modulation of operator {to} by operator {by}")
+                Parameter(
+                    f"matrix.{to}.{by}",
+                    "rad",
+                    0.0,
+                    top,
+                    "taper",
+                    0.0,
+                    f"phase modulation of operator {to} by operator {by}",
+                )
             )
     declared += [
         Parameter("noise.level", "", 0.0, 1.0, "taper", 0.0, "white noise in the output"),

@@ -96,7 +96,9 @@ class ModalSynth(Synth):
         slope = torch.linspace(0, 1, self.modes)
         positions["modes.gain"] = positions["modes.gain"] - 0.2 * slope
         positions["modes.decay"] = positions["modes.decay"] - 0.25 * slope
-        positions["modes.residual"] = positions["modes.residual"] + 0.08 * torch.randn(batch, self.modes, generator=generator)
+        positions["modes.residual"] = positions["modes.residual"] + 0.08 * torch.randn(
+            batch, self.modes, generator=generator
+        )
         for name in ("pitch", "modes.gain", "modes.decay", "strike.level", "reverb.level"):
             size = positions[name].shape[1]
             positions[name] = positions[name] + 0.04 * torch.randn(batch, size, generator=generator)

@@ -45,7 +45,9 @@ class Parameter:
 
     def __post_init__(self) -> None:
         if not self.low <= self.default <= self.high or (self.curve == "log" and self.low <= 0):
-            raise ValueError(f"{self.name}: default {self.default} or curve {self.curve} doesn't fit {self.low}…{self.high}")
+            raise ValueError(
+                f"{self.name}: default {self.default} or curve {self.curve} doesn't fit {self.low}…{self.high}"
+            )
 
     def to_value(self, position: Any) -> Any:
         """Position 0…1 → value; differentiable for tensors."""
@@ -84,7 +86,9 @@ def check(patch: Patch, declared: Iterable[Parameter]) -> dict[str, list[float]]
     known = {p.name: p for p in declared}
     for name in patch.parameters:
         if name not in known:
-            raise PatchError(f"parameter {name!r} is not one of {patch.synth}'s: {', '.join(list(known)[:6])}, … Remove or rename it.")
+            raise PatchError(
+                f"parameter {name!r} is not one of {patch.synth}'s: {', '.join(list(known)[:6])}, … Remove or rename it."
+            )
     values: dict[str, list[float]] = {}
     for name, p in known.items():
         given = patch.parameters.get(name, [p.default] * p.size)

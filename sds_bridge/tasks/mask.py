@@ -36,5 +36,7 @@ def project(clip: np.ndarray, stems: np.ndarray, rate: int, highest_hz: float) -
         held = (strength[:, band].sum(1) / strength[:, band].sum((0, 1)))[:, None]
         masks[:, top:] = held
     _, _, spectrum = signal.stft(clip, **settings)
-    _, parts = signal.istft(masks[:, None] * spectrum[None], **{k: v for k, v in settings.items() if k != "padded" and k != "boundary"})
+    _, parts = signal.istft(
+        masks[:, None] * spectrum[None], **{k: v for k, v in settings.items() if k != "padded" and k != "boundary"}
+    )
     return parts[..., :length]

@@ -9,10 +9,11 @@ import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
 
-def spectrogram(axes: plt.Axes, samples: np.ndarray, rate: int, title: str) -> None:
+def spectrogram(axes: Axes, samples: np.ndarray, rate: int, title: str) -> None:
     """Log-frequency spectrogram of ``[channels, length]``, 80 dB below the clip's peak."""
     mono = np.asarray(samples).mean(0)
     if not np.any(mono):

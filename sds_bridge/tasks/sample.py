@@ -13,7 +13,9 @@ from sds_bridge.tasks.provenance import unknown_word_warning
 
 
 @torch.no_grad()
-def draw(prior_name: str, prompt: str, seed: int, steps: int, guidance: float, negative: str = "", count: int = 1) -> torch.Tensor:
+def draw(
+    prior_name: str, prompt: str, seed: int, steps: int, guidance: float, negative: str = "", count: int = 1
+) -> torch.Tensor:
     """``[count, channels, T]`` of the prior's window (at most 10 s): deterministic DDIM from noise, t from 0.999.
 
     Args:
@@ -24,17 +26,21 @@ def draw(prior_name: str, prompt: str, seed: int, steps: int, guidance: float, n
     frames = int(min(prior.longest_seconds, 10.0) * prior.sample_rate / prior.hop_length)
     seconds = frames * prior.hop_length / prior.sample_rate
     z = torch.stack(
-        [torch.randn(prior.latent_channels, frames, generator=torch.Generator().manual_seed(seed + i)) for i in range(count)]
+        [
+            torch.randn(prior.latent_channels, frames, generator=torch.Generator().manual_seed(seed + i))
+            for i in range(count)
+        ]
     )
     t = torch.full((count,), 0.999)
     prompted, without = prior.embed(prompt, seconds), prior.embed(negative or None, seconds)
     return prior.decode(ddim(prior, z, t, prompted, without, guidance, steps, rescale=0.5))
 
 
-def run(prior_name: str, prompt: str, out: Path, seed: int, steps: int, guidance: float, negative: str = "") -> str | None:
+def run(
+    prior_name: str, prompt: str, out: Path, seed: int, steps: int, guidance: float, negative: str = ""
+) -> str | None:
     """Write one sample as WAV; returns a warning about unknown words, or None."""
     prior = catalog.load(prior_name)
     waveform = draw(prior_name, prompt, seed, steps, guidance, negative)[0].numpy()
     audio.save(out, waveform / max(1.0, abs(waveform).max()), prior.sample_rate, "PCM_24")
     return unknown_word_warning(prior, prompt)
-

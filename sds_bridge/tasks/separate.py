@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,10 @@ class Settings:
     high: float = 0.95
     schedule: timesteps.Schedule = "annealed"
 
+    def with_given(self, **given: int | float | None) -> Settings:
+        """Replace what the user gave; ``None`` keeps the default."""
+        return replace(self, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -80,7 +84,15 @@ class Problem:
         for prompt in self.prompts[1:]:
             prompts = prompts.then(prompt.expand(w))
         estimate = update.target(
-            self.prior, flat.detach(), t, noise, prompts, self.nothing.expand(k * w), s.guidance, s.denoising_steps, s.rescale
+            self.prior,
+            flat.detach(),
+            t,
+            noise,
+            prompts,
+            self.nothing.expand(k * w),
+            s.guidance,
+            s.denoising_steps,
+            s.rescale,
         )
         return 0.5 * (flat - estimate).square().mean()
 
@@ -102,8 +114,7 @@ def stem_file(number: int, prompt: str) -> str:
 def run(request: SeparateRequest, out: Path, report: Report, should_stop: ShouldStop) -> Result:
     """Write one stem a prompt, ``residual.wav``, ``stems.png`` and ``job.json`` into ``out``."""
     clip = audio.load(request.clip)
-    given = {k: v for k, v in (("steps", request.steps), ("guidance", request.guidance), ("sds_weight", request.sds_weight)) if v is not None}
-    settings = Settings(**given)
+    settings = Settings().with_given(steps=request.steps, guidance=request.guidance, sds_weight=request.sds_weight)
     prior = catalog.load(request.prior)
     warnings = [w for w in (unknown_word_warning(prior, stem) for stem in request.stems) if w]
     report(Progress(0, settings.steps, 0.0, 0.0, " ".join(warnings)))
@@ -150,7 +161,9 @@ def run(request: SeparateRequest, out: Path, report: Report, should_stop: Should
     with torch.no_grad():
         decoded = problem.decode(outcome.values["latents"]).mean(2, keepdim=True).numpy() / level
     estimates = np.stack([windows.join(piece, whole.shape[1], overlap)[0] for piece in decoded])
-    estimates = audio.fit_length(audio.resample(estimates.astype(np.float32), prior.sample_rate, clip.rate), clip.samples.shape[1])
+    estimates = audio.fit_length(
+        audio.resample(estimates.astype(np.float32), prior.sample_rate, clip.rate), clip.samples.shape[1]
+    )
     if request.mode == "mask":
         stems = mask.project(clip.samples, estimates, clip.rate, prior.sample_rate / 2)
     else:
@@ -185,7 +198,9 @@ def _write(
         "seconds": round(seconds, 2),
         "warnings": warnings,
     }
-    details = record(prior, request, asdict(settings), rate=clip.rate, channels=clip.samples.shape[0], subtype=clip.subtype)
+    details = record(
+        prior, request, asdict(settings), rate=clip.rate, channels=clip.samples.shape[0], subtype=clip.subtype
+    )
     write_text(out / "job.json", json.dumps({"task": "separate", **details, **summary}, indent=1) + "\n")
     (out / ".checkpoint.safetensors").unlink(missing_ok=True)
     return Result(out, [f.resolve() for f in [*files, out / "job.json"]], summary)

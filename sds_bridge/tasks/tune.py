@@ -71,7 +71,13 @@ def window_seconds(prior: Prior) -> float:
 
 
 def sds_loss(
-    stage: Stage, settings: Settings, prompt: Condition, without: Condition, step: int, positions: Tensors, generator: torch.Generator
+    stage: Stage,
+    settings: Settings,
+    prompt: Condition,
+    without: Condition,
+    step: int,
+    positions: Tensors,
+    generator: torch.Generator,
 ) -> torch.Tensor:
     """One Audio-SDS step: one render and one encoding, ``settings.batch`` draws of (t, ε)."""
     prior = stage.prior
@@ -109,7 +115,9 @@ def locked(synth: Synth, patterns: list[str]) -> frozenset[str]:
     for pattern in patterns:
         matching = {n for n in names if fnmatchcase(n, pattern)}
         if not matching:
-            raise InputError(f"--lock {pattern!r} matches no parameter of {synth.name}; there are: {', '.join(names[:8])}, …")
+            raise InputError(
+                f"--lock {pattern!r} matches no parameter of {synth.name}; there are: {', '.join(names[:8])}, …"
+            )
         found |= matching
     if len(found) == len(names):
         raise InputError("every parameter is locked; leave some free to tune.")
@@ -123,7 +131,9 @@ def beginning(request: TuneRequest) -> tuple[Synth, Tensors, int]:
         return synth, synth.starting_positions(1, request.seed), request.note
     patch = Patch.load(request.start)
     if patch.synth != request.synth:
-        raise InputError(f"{request.start}: a {patch.synth} patch can't start a {request.synth} tune. Use --synth {patch.synth}.")
+        raise InputError(
+            f"{request.start}: a {patch.synth} patch can't start a {request.synth} tune. Use --synth {patch.synth}."
+        )
     synth = make_synth(patch.synth, patch.settings)
     return synth, synth.positions_from(patch), patch.note
 
@@ -189,7 +199,10 @@ def _write(
     scores = [alignment(x, PREVIEW_RATE, request.prompt) for x in (before, after)]
     patch = stage.synth.patch_of(outcome.values, name=request.prompt[:60], note=stage.reference_note)
     details = record(stage.prior, request, asdict(settings), steps_done=outcome.steps)
-    patch.provenance = {k: details[k] for k in ("seed", "prior", "versions")} | {"prompt": request.prompt, "task": "tune"}
+    patch.provenance = {k: details[k] for k in ("seed", "prior", "versions")} | {
+        "prompt": request.prompt,
+        "task": "tune",
+    }
     summary = {
         "alignment_before": round(scores[0].score, 4),
         "alignment_after": round(scores[1].score, 4),

@@ -176,7 +176,7 @@ def test_nothing_at_the_port_is_an_error_that_says_what_to_do():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(JobError, match="no answer. Start the daemon"):
+    with pytest.raises(JobError, match=r"no answer\. Start the daemon"):
         Client(port=port).ping()
 
 
@@ -210,7 +210,9 @@ def test_a_signal_puts_the_job_back_and_the_next_start_goes_on(tmp_path, number)
         no_traceback(first)
     kept = Store(tmp_path / "bridge" / "jobs.sqlite").get(job)
     assert (kept.status, kept.crashes) == (Status.QUEUED, 0)
-    assert (kept_checkpoint := tmp_path / "bridge/jobs" / str(job) / ".checkpoint.safetensors").exists(), kept_checkpoint
+    assert (kept_checkpoint := tmp_path / "bridge/jobs" / str(job) / ".checkpoint.safetensors").exists(), (
+        kept_checkpoint
+    )
     with DaemonProcess(tmp_path / "bridge") as second:
         second.until(job, kept.step + 1)
         second.client.cancel(job)

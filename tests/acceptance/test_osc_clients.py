@@ -13,7 +13,9 @@ pytestmark = [
     pytest.mark.acceptance,
     pytest.mark.timeout(400),
 ]
-needs_liblo = pytest.mark.skipif(shutil.which("oscsend") is None, reason="liblo-tools (oscsend, oscdump) is not installed")
+needs_liblo = pytest.mark.skipif(
+    shutil.which("oscsend") is None, reason="liblo-tools (oscsend, oscdump) is not installed"
+)
 needs_pd = pytest.mark.skipif(shutil.which("pd") is None, reason="puredata-core (pd) is not installed")
 
 

@@ -124,7 +124,17 @@ def test_gradients_are_finite_at_both_ends_of_every_range(name, end):
 def test_gradients_agree_with_finite_differences():
     synth = make_synth("fm", {"operators": 2})
     positions = {k: v.double() for k, v in synth.starting_positions(1, 3).items()}
-    for name in ("op1.level", "op1.decay", "op2.level", "matrix.1.2", "noise.level", "noise.decay", "reverb.send", "gain", "op1.sustain"):
+    for name in (
+        "op1.level",
+        "op1.decay",
+        "op2.level",
+        "matrix.1.2",
+        "noise.level",
+        "noise.decay",
+        "reverb.send",
+        "gain",
+        "op1.sustain",
+    ):
 
         def energy(p, name=name):
             x = synth.render(

@@ -12,7 +12,10 @@ from sds_bridge.errors import DivergedError
 
 
 def noisy_bowl(step, tensors, generator):
-    return sum(((v - 0.3) ** 2).sum() for v in tensors.values()) + 0.1 * (tensors["a"] * torch.randn(3, generator=generator)).sum()
+    return (
+        sum(((v - 0.3) ** 2).sum() for v in tensors.values())
+        + 0.1 * (tensors["a"] * torch.randn(3, generator=generator)).sum()
+    )
 
 
 def make(tmp_path, **changes):

@@ -1,0 +1,22 @@
+"""Run every benchmark and print one table."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from sds_bridge.cli import prepare_torch
+
+
+def main() -> None:
+    prepare_torch()
+    from sds_bridge.benchmarks import sds_step
+
+    table = Table("what", "value")
+    for name, value in sds_step.measure():
+        table.add_row(name, value)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

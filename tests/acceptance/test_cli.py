@@ -1,0 +1,98 @@
+"""The command line as a user meets it: one-line errors, no traceback, nothing overwritten."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+
+def run(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "sds_bridge.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd
+    )
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    (folder / "text.wav").write_text("this is not audio")
+    soundfile.write(folder / "nan.wav", np.full(100, np.nan, np.float32), 8000, subtype="FLOAT")
+    soundfile.write(folder / "empty.wav", np.zeros(0), 8000)
+    soundfile.write(folder / "long.wav", np.zeros(8000 * 601, np.int16), 8000)
+    (folder / "full").mkdir()
+    (folder / "full" / "mine.txt").write_text("precious")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["tune", "", "-o", "x"], "prompt"),
+        (["tune", "   ", "-o", "x"], "empty"),
+        (["tune", "kick", "--synth", "moog", "-o", "x"], "moog"),
+        (["tune", "kick", "--note", "H9", "-o", "x"], "H9"),
+        (["tune", "kick", "--note", "200", "-o", "x"], "0 to 127"),
+        (["tune", "kick", "--steps", "-1", "-o", "x"], "steps"),
+        (["tune", "kick", "-o", "full"], "not empty"),
+        (["tune", "kick", "-o", "text.wav"], "is a file"),
+        (["tune", "kick", "--prior", "nonsense", "-o", "y1"], "nonsense"),
+        (["tune", "kick", "--from", "no.json", "-o", "y2"], "no such file"),
+        (["tune", "kick", "--from", "text.wav", "-o", "y3"], "not a version 1 patch"),
+        (["separate", "no.wav", "--stem", "a", "-o", "x"], "no such file"),
+        (["separate", "text.wav", "--stem", "a", "-o", "x"], "not a readable audio file"),
+        (["separate", "nan.wav", "--stem", "a", "-o", "x"], "NaN"),
+        (["separate", "empty.wav", "--stem", "a", "-o", "x"], "0 samples"),
+        (["separate", "long.wav", "--stem", "a", "-o", "x"], "601 s long"),
+        (["separate", "long.wav", "--stem", " ", "-o", "x"], "empty"),
+        (["sample", "", "-o", "x.wav"], "empty"),
+        (["sample", "kick"], "-o FILE.wav"),
+        (["export", "no.json", "--to", "dx7", "-o", "x.syx"], "no such file"),
+        (["render", "text.wav", "--patch", "no.json", "-o", "x.wav"], "no such file|not"),
+    ],
+)
+def test_bad_input_is_one_line(inputs, arguments, says):
+    import re
+
+    before = sorted(p.name for p in inputs.iterdir())
+    done = run(*arguments, cwd=inputs)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert re.search(says, done.stderr), done.stderr
+    assert (inputs / "full" / "mine.txt").read_text() == "precious"
+    left = sorted(p.name for p in inputs.iterdir() if not (p.is_dir() and not any(p.iterdir())))
+    assert left == [n for n in before if n in left]
+
+
+def test_listing_commands(inputs):
+    sounds = run("sample", "--list", cwd=inputs)
+    assert sounds.returncode == 0 and "saxophone" in sounds.stdout.splitlines()
+    priors = run("priors", cwd=inputs)
+    assert "starter" in priors.stdout and "gated" in priors.stdout
+
+
+def test_sample_tune_export_render(inputs, tmp_path):
+    import mido
+
+    assert run("sample", "kick drum", "-o", "kick.wav", "--steps", 4, cwd=tmp_path).returncode == 0
+    assert soundfile.info(tmp_path / "kick.wav").samplerate == 24000
+    again = run("sample", "kick drum", "-o", "kick.wav", cwd=tmp_path)
+    assert again.returncode == 2 and "exists already" in again.stderr
+    done = run("tune", "kick drum, bass, reverb", "--steps", 2, "--batch", 2, "-o", "kick", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "alignment" in done.stdout
+    done = run("export", "kick/patch.json", "--to", "dx7", "-o", "kick.syx", cwd=tmp_path)
+    assert done.returncode == 0 and (tmp_path / "kick.syx").stat().st_size == 163
+    midi = mido.MidiFile()
+    track = mido.MidiTrack()
+    midi.tracks.append(track)
+    track += [mido.Message("note_on", note=48, velocity=100), mido.Message("note_off", note=48, time=240)]
+    midi.save(tmp_path / "song.mid")
+    done = run("render", "song.mid", "--patch", "kick/patch.json", "-o", "stem.wav", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    audio, rate = soundfile.read(tmp_path / "stem.wav")
+    assert rate == 44100 and np.abs(audio).max() > 0.001
