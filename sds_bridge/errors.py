@@ -1,5 +1,7 @@
 """Every error that a user can cause. Messages name the value, what is allowed and what to do next, in one line."""
 
+from typing import Any
+
 
 class SdsBridgeError(Exception):
     """Root of all errors that the CLI and the daemon report without a traceback."""
@@ -22,7 +24,11 @@ class PriorError(SdsBridgeError):
 
 
 class DivergedError(SdsBridgeError):
-    """Optimisation met a value that is not finite; the last good patch is kept."""
+    """Optimisation met a value that is not finite; ``outcome`` holds the state before."""
+
+    def __init__(self, message: str, outcome: Any = None) -> None:
+        super().__init__(message)
+        self.outcome = outcome
 
 
 class JobError(SdsBridgeError):

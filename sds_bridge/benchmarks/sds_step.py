@@ -10,7 +10,8 @@ import torch
 
 from sds_bridge.distillation import timesteps
 from sds_bridge.distillation.guidance import guided_denoise
-from sds_bridge.distillation.optimise import Run, Tensors, optimise
+from sds_bridge.distillation.loop import Tensors
+from sds_bridge.distillation.optimise import Run, optimise
 from sds_bridge.distillation.profiles import PROFILES
 from sds_bridge.priors import catalog
 from sds_bridge.tasks import tune

@@ -27,6 +27,12 @@ class Condition:
         return Condition({k: torch.cat([v, other.tensors[k]]) for k, v in self.tensors.items()})
 
 
+def together(conditions: list[Condition], repeat: int) -> Condition:
+    """Conditions (batch 1 each) one after the other, each ``repeat`` times."""
+    tensors = [c.expand(repeat).tensors for c in conditions]
+    return Condition({k: torch.cat([t[k] for t in tensors]) for k in tensors[0]})
+
+
 class Prior(ABC):
     """A diffusion model on latents z of shape ``[B, C, L]``, with noise times t in (0, 1).
 

@@ -1,7 +1,8 @@
-"""Clip → stems: one latent a source, held together by the clip and each pulled by its own prompt (section 4.3).
+"""Clip → stems: one latent a source, held together by the clip and each pulled by its own prompt.
 
-The latents h_k minimise  Σ_m ‖S_m(clip) − S_m(Σ_k dec(h_k))‖² + γ · Σ_k ½·w·‖h_k − sg(ĥ₀,k)‖², where ĥ₀,k is
-the guided estimate of h_k noised to t: the SDS gradient for a renderer that is the decoder itself.
+``mask`` alternates SDS steps with the projection onto the clip (``distillation/consistency.py``) and masks the
+clip itself; ``latent`` is the paper's section 4.3 (``distillation/reconstruction.py``), whose stems come out of the
+decoder and leave the rest of the clip in the residual.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,9 +18,10 @@ import numpy as np
 import torch
 
 from sds_bridge import audio
-from sds_bridge.distillation import timesteps, update
-from sds_bridge.distillation.optimise import Run, Tensors, optimise
-from sds_bridge.distillation.spectrogram import magnitude
+from sds_bridge.distillation.consistency import Sources
+from sds_bridge.distillation.loop import Checkpoint, OnStep, Outcome, Tensors, loop
+from sds_bridge.distillation.optimise import Run, optimise
+from sds_bridge.distillation.reconstruction import Problem
 from sds_bridge.patch import write_text
 from sds_bridge.priors import catalog
 from sds_bridge.priors.base import Condition, Prior
@@ -27,83 +30,101 @@ from sds_bridge.tasks.picture import panels
 from sds_bridge.tasks.provenance import record, unknown_word_warning
 from sds_bridge.tasks.requests import Progress, Report, Result, SeparateRequest, ShouldStop
 
-REC_WINDOWS = (1024, 2048, 4096)
 OVERLAP_SECONDS = 0.25
 LONGEST_WINDOW = 10.0
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Draft settings for a CPU; the paper's are 1000 steps, lr 0.05, batch 10, τ 60, K 2, γ 0.02."""
+    """``sds_weight`` is γ. The paper's ``latent`` settings are 1000 steps, batch 10, τ 60, K 2, γ 0.02."""
 
-    steps: int = 150
-    learning_rate: float = 0.05
-    guidance: float = 4.0
-    rescale: float = 0.5
-    denoising_steps: int = 1
-    sds_weight: float = 1.0
-    low: float = 0.1
-    high: float = 0.95
-    schedule: timesteps.Schedule = "annealed"
+    steps: int
+    guidance: float
+    sds_weight: float
+    rescale: float
+    low: float
+    high: float
 
     def with_given(self, **given: int | float | None) -> Settings:
         """Replace what the user gave; ``None`` keeps the default."""
         return replace(self, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
 
 
+SETTINGS = {
+    "mask": Settings(steps=40, guidance=3.0, sds_weight=1.0, rescale=0.5, low=0.4, high=0.98),
+    "latent": Settings(steps=150, guidance=4.0, sds_weight=1.0, rescale=0.5, low=0.1, high=0.95),
+}
+
+
 @dataclass(frozen=True)
-class Problem:
-    """Windows of one clip at the prior's rate: ``mix`` ``[W, channels, T]``, one prompt a source."""
+class Windows:
+    """A clip as the prior hears it: ``mix`` ``[W, channels, T]`` at its rate, scaled by ``level``."""
 
     prior: Prior
     mix: torch.Tensor
-    prompts: list[Condition]
-    nothing: Condition
-    settings: Settings
+    length: int
+    overlap: int
+    level: float
 
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """``[K, W, C, L]`` → ``[K, W, channels, T]``, with the clip's phase where the codec has none."""
-        k, w = latents.shape[:2]
-        reference = self.mix.repeat(k, 1, 1)
-        return self.prior.decode(latents.flatten(0, 1), reference=reference).unflatten(0, (k, w))
+    @classmethod
+    def of(cls, clip: audio.Clip, prior: Prior) -> Windows:
+        frames = int(min(prior.longest_seconds, LONGEST_WINDOW) * prior.sample_rate / prior.hop_length)
+        overlap = round(OVERLAP_SECONDS * prior.sample_rate)
+        mono = audio.resample(clip.samples, clip.rate, prior.sample_rate).mean(0, keepdims=True)
+        level = 0.9 / max(1e-6, float(np.abs(mono).max()))
+        pieces = windows.cut(np.repeat(mono, prior.channels, 0) * level, frames * prior.hop_length, overlap)
+        return cls(prior, torch.from_numpy(pieces.astype(np.float32)), mono.shape[1], overlap, level)
 
-    def loss(self, step: int, tensors: Tensors, generator: torch.Generator) -> torch.Tensor:
-        latents = tensors["latents"]
-        total = reconstruction_loss(self.decode(latents).sum(0), self.mix)
-        if self.settings.sds_weight:
-            total = total + self.settings.sds_weight * self.sds(step, latents, generator)
-        return total
+    @property
+    def seconds(self) -> float:
+        return self.mix.shape[2] / self.prior.sample_rate
 
-    def sds(self, step: int, latents: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """½·mean((h − sg(ĥ₀))²) over all sources and windows, at one t a source and window."""
-        s, (k, w) = self.settings, latents.shape[:2]
-        flat = latents.flatten(0, 1)
-        t = timesteps.draw(s.schedule, k * w, s.low, s.high, step / max(1, s.steps), generator)
-        noise = torch.randn(flat.shape, generator=generator)
-        prompts = self.prompts[0].expand(w)
-        for prompt in self.prompts[1:]:
-            prompts = prompts.then(prompt.expand(w))
-        estimate = update.target(
-            self.prior,
-            flat.detach(),
-            t,
-            noise,
-            prompts,
-            self.nothing.expand(k * w),
-            s.guidance,
-            s.denoising_steps,
-            s.rescale,
+    def join(self, waves: torch.Tensor, clip: audio.Clip) -> np.ndarray:
+        """``[K, W, channels, T]`` → mono estimates ``[K, length]`` at the clip's own rate and length."""
+        mono = waves.mean(2, keepdim=True).numpy() / self.level
+        joined = np.stack([windows.join(piece, self.length, self.overlap)[0] for piece in mono]).astype(np.float32)
+        return audio.fit_length(audio.resample(joined, self.prior.sample_rate, clip.rate), clip.samples.shape[1])
+
+
+def distil(
+    request: SeparateRequest,
+    settings: Settings,
+    heard: Windows,
+    checkpoint: Checkpoint,
+    on_step: OnStep,
+    should_stop: Callable[[], bool],
+) -> tuple[Outcome, torch.Tensor]:
+    """Run the mode's loop; the outcome and each source's windows ``[K, W, channels, T]``."""
+    prior = heard.prior
+    prompts: list[Condition] = [prior.embed(stem, heard.seconds) for stem in request.stems]
+    nothing = prior.embed(None, heard.seconds)
+    shape = (len(prompts), len(heard.mix), prior.latent_channels, heard.mix.shape[2] // prior.hop_length)
+    start: Tensors = {"latents": torch.randn(shape, generator=torch.Generator().manual_seed(request.seed))}
+    s = settings
+    if request.mode == "mask":
+        sources = Sources(
+            prior, heard.mix, prompts, nothing, s.steps, min(1.0, s.sds_weight), s.guidance, s.rescale, s.low, s.high
         )
-        return 0.5 * (flat - estimate).square().mean()
-
-
-def reconstruction_loss(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Σ_m ‖S_m(mix) − S_m(Σ g_k)‖² relative to the mix's own energy in each window."""
-    loss = found.new_zeros(())
-    for window in REC_WINDOWS:
-        a, b = magnitude(found, window), magnitude(wanted, window)
-        loss = loss + ((a - b).square().sum((1, 2, 3)) / b.square().sum((1, 2, 3)).clamp(min=1e-6)).mean()
-    return loss
+        outcome = loop(start, sources.advance, s.steps, request.seed, on_step, should_stop, checkpoint)
+        with torch.no_grad():
+            return outcome, sources.shares(outcome.values["latents"])
+    problem = Problem(
+        prior, heard.mix, prompts, nothing, s.steps, s.sds_weight, s.guidance, s.rescale, s.low, s.high
+    )
+    run = Run(
+        start=start,
+        loss=problem.loss,
+        steps=s.steps,
+        learning_rate=0.05,
+        seed=request.seed,
+        bounded=False,
+        gradient_norm=float("inf"),
+        checkpoint=checkpoint.path,
+        identity=checkpoint.identity,
+    )
+    outcome = optimise(run, on_step, should_stop)
+    with torch.no_grad():
+        return outcome, problem.decode(outcome.values["latents"])
 
 
 def stem_file(number: int, prompt: str) -> str:
@@ -114,56 +135,28 @@ def stem_file(number: int, prompt: str) -> str:
 def run(request: SeparateRequest, out: Path, report: Report, should_stop: ShouldStop) -> Result:
     """Write one stem a prompt, ``residual.wav``, ``stems.png`` and ``job.json`` into ``out``."""
     clip = audio.load(request.clip)
-    settings = Settings().with_given(steps=request.steps, guidance=request.guidance, sds_weight=request.sds_weight)
+    settings = SETTINGS[request.mode].with_given(
+        steps=request.steps, guidance=request.guidance, sds_weight=request.sds_weight
+    )
     prior = catalog.load(request.prior)
     warnings = [w for w in (unknown_word_warning(prior, stem) for stem in request.stems) if w]
     report(Progress(0, settings.steps, 0.0, 0.0, " ".join(warnings)))
-    frames = int(min(prior.longest_seconds, LONGEST_WINDOW) * prior.sample_rate / prior.hop_length)
-    window = frames * prior.hop_length
-    overlap = round(OVERLAP_SECONDS * prior.sample_rate)
-    whole = audio.resample(clip.samples, clip.rate, prior.sample_rate)
-    mono = whole.mean(0, keepdims=True)
-    heard = mono if prior.channels == 1 else np.repeat(mono, prior.channels, 0)
-    level = 0.9 / max(1e-6, float(np.abs(heard).max()))
-    pieces = torch.from_numpy(windows.cut(heard * level, window, overlap).astype(np.float32))
-    problem = Problem(
-        prior,
-        pieces,
-        [prior.embed(stem, window / prior.sample_rate) for stem in request.stems],
-        prior.embed(None, window / prior.sample_rate),
-        settings,
-    )
-    generator = torch.Generator().manual_seed(request.seed)
-    shape = (len(request.stems), len(pieces), prior.latent_channels, frames)
-    start = {"latents": torch.randn(shape, generator=generator)}
     began = time.monotonic()
     first: list[int] = []
 
     def on_step(step: int, loss: float, _: Tensors) -> None:
-        first.append(step) if not first else None
+        if not first:
+            first.append(step)
         pace = (time.monotonic() - began) / (step - first[0] + 1)
         report(Progress(step, settings.steps, loss, pace * (settings.steps - step)))
 
-    plan = Run(
-        start=start,
-        loss=problem.loss,
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-        seed=request.seed,
-        bounded=False,
-        gradient_norm=float("inf"),
-        checkpoint=out / ".checkpoint.safetensors",
-        identity=json.dumps([request.model_dump(), asdict(settings), prior.describe()], sort_keys=True),
-    )
-    outcome = optimise(plan, on_step, should_stop)
+    identity = json.dumps([request.model_dump(), asdict(settings), prior.describe()], sort_keys=True)
+    heard = Windows.of(clip, prior)
+    checkpoint = Checkpoint(out / ".checkpoint.safetensors", identity)
+    outcome, waves = distil(request, settings, heard, checkpoint, on_step, should_stop)
     if outcome.stopped:
         return Result(out, [], {"steps": outcome.steps}, stopped=True)
-    with torch.no_grad():
-        decoded = problem.decode(outcome.values["latents"]).mean(2, keepdim=True).numpy() / level
-    estimates = np.stack([windows.join(piece, whole.shape[1], overlap)[0] for piece in decoded])
-    estimates = audio.fit_length(
-        audio.resample(estimates.astype(np.float32), prior.sample_rate, clip.rate), clip.samples.shape[1]
-    )
+    estimates = heard.join(waves, clip)
     if request.mode == "mask":
         stems = mask.project(clip.samples, estimates, clip.rate, prior.sample_rate / 2)
     else:

@@ -15,7 +15,8 @@ import torch
 
 from sds_bridge import audio
 from sds_bridge.distillation import timesteps, update
-from sds_bridge.distillation.optimise import Outcome, Run, Tensors, optimise
+from sds_bridge.distillation.loop import Outcome, Tensors
+from sds_bridge.distillation.optimise import Run, optimise
 from sds_bridge.distillation.profiles import PROFILES, Settings
 from sds_bridge.errors import DivergedError, InputError
 from sds_bridge.evaluation.alignment import alignment
@@ -176,7 +177,8 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
     try:
         outcome = optimise(plan, on_step, should_stop)
     except DivergedError as error:
-        outcome = error.outcome  # type: ignore[attr-defined]
+        values = {name: error.outcome.values[name] for name in start}
+        outcome = Outcome(values, error.outcome.steps, error.outcome.losses)
         _write(request, settings, stage, start, outcome, out, time.monotonic() - began, warning)
         raise
     if outcome.stopped:
