@@ -251,16 +251,16 @@ def render(
     patch: Annotated[Path, typer.Option(help="patch.json")],
     out: Annotated[Path, typer.Option("--out", "-o", help="WAV file to write")],
     rate: Annotated[int, typer.Option(help="sample rate in Hz")] = 44100,
+    channel: Annotated[int | None, typer.Option(help="only this MIDI channel, 1 to 16")] = None,
+    tail: Annotated[float | None, typer.Option(help="seconds that notes may ring on; default until inaudible")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
 ) -> None:
     """Play a MIDI file through a patch, as one stem."""
     prepare_torch()
     from sds_bridge.tasks.render import render as task
 
-    follow(
-        "rendering",
-        lambda report, stop: task(midi, patch, out, rate=rate, force=force, report=report, should_stop=stop),
-    )
+    options = {"rate": rate, "channel": channel, "tail": tail, "force": force}
+    follow("rendering", lambda report, stop: task(midi, patch, out, report=report, should_stop=stop, **options))
     print(out)
 
 

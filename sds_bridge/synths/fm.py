@@ -77,7 +77,7 @@ class FMSynth(Synth):
         )
         cycles = torch.cumsum((base / rate).double(), 1)
         cycles = (cycles - cycles[:, :1])[:, None] * ratios[:, :, None].double()
-        return ((cycles - cycles.detach().floor()) * (2 * math.pi)).float()
+        return ((cycles - cycles.detach().floor()) * (2 * math.pi)).to(ratios.dtype)
 
     def _noise(self, v: Values, time: torch.Tensor, rate: int, seed: int) -> torch.Tensor:
         """Seeded white noise under a first-order low-pass with corner ``noise.tone``."""
