@@ -15,9 +15,11 @@ import torch
 from sds_bridge.synths.base import Synth, Values, note_hz, velocity_gain
 from sds_bridge.synths.envelope import adsr, fall
 from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, fm_parameters
+from sds_bridge.synths.noise import low_passed_noise
 from sds_bridge.synths.reverb import band_noise_room, convolve
 
 FEEDBACK_SWEEPS = 2
+NOISE_LEVEL = 0.3
 ROOM_BANDS_HZ = (250.0, 1000.0, 4000.0)
 
 
@@ -61,7 +63,8 @@ class FMSynth(Synth):
         for _ in range(n + FEEDBACK_SWEEPS):
             out = envelopes * torch.sin(phases + matrix @ out)
         levels = torch.cat([v[f"op{i}.level"] for i in ops], 1)
-        dry = (levels[:, None] @ out)[:, 0] + self._noise(v, time, rate, seed)
+        noise = NOISE_LEVEL * v["noise.level"] * fall(time, v["noise.decay"])
+        dry = (levels[:, None] @ out)[:, 0] + noise * low_passed_noise(samples, v["noise.tone"], rate, seed)
         dry = dry * v["gain"] * velocity_gain(velocity, v["velocity.amount"])
         return dry[:, None] + self._room(v, dry, rate, seed)
 
@@ -78,15 +81,6 @@ class FMSynth(Synth):
         cycles = torch.cumsum((base / rate).double(), 1)
         cycles = (cycles - cycles[:, :1])[:, None] * ratios[:, :, None].double()
         return ((cycles - cycles.detach().floor()) * (2 * math.pi)).to(ratios.dtype)
-
-    def _noise(self, v: Values, time: torch.Tensor, rate: int, seed: int) -> torch.Tensor:
-        """Seeded white noise under a first-order low-pass with corner ``noise.tone``."""
-        generator = torch.Generator().manual_seed(seed)
-        white = torch.randn(len(time), generator=generator).to(time.device)
-        frequency = torch.fft.rfftfreq(len(time), 1 / rate, device=time.device)
-        response = 1 / torch.sqrt(1 + (frequency / v["noise.tone"]) ** 2)
-        shaped = torch.fft.irfft(torch.fft.rfft(white) * response, n=len(time))
-        return 0.3 * v["noise.level"] * fall(time, v["noise.decay"]) * shaped
 
     def _room(self, v: Values, dry: torch.Tensor, rate: int, seed: int) -> torch.Tensor:
         """Bands above ``reverb.tone`` decay faster, in proportion."""

@@ -14,6 +14,7 @@ import torch
 from sds_bridge.synths.base import Synth, Values, velocity_gain
 from sds_bridge.synths.envelope import SIXTY_DB, fall
 from sds_bridge.synths.modal_parameters import DEFAULT_MODES, REVERB_BANDS_HZ, modal_parameters, mode_series
+from sds_bridge.synths.noise import low_passed_noise
 from sds_bridge.synths.reverb import band_noise_room, convolve
 
 
@@ -76,18 +77,11 @@ class ModalSynth(Synth):
         series = self.series.to(device)[None] ** v["spread"]
         frequency = v["pitch"] * shift * series * torch.exp2(v["modes.residual"] / 12)
         body = damped_sinusoids(frequency, v["modes.decay"], v["modes.gain"], samples, rate)
-        dry = body + self._strike(v, time, rate, seed)
+        strike = v["strike.level"] * fall(time, v["strike.decay"])
+        dry = body + strike * low_passed_noise(samples, v["strike.tone"], rate, seed)
         dry = dry * v["gain"] * velocity_gain(velocity, v["velocity.amount"])
         room = band_noise_room(v["reverb.level"], v["reverb.decay"], REVERB_BANDS_HZ, samples, rate, seed + 1)
         return dry[:, None] + convolve(dry[:, None], room)
-
-    def _strike(self, v: Values, time: torch.Tensor, rate: int, seed: int) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(seed)
-        white = torch.randn(len(time), generator=generator).to(time.device)
-        frequency = torch.fft.rfftfreq(len(time), 1 / rate, device=time.device)
-        response = 1 / torch.sqrt(1 + (frequency / v["strike.tone"]) ** 2)
-        shaped = torch.fft.irfft(torch.fft.rfft(white) * response, n=len(time))
-        return v["strike.level"] * fall(time, v["strike.decay"]) * shaped
 
     def starting_positions(self, batch: int, seed: int) -> Values:
         """Equal modes, each a little off its place in the series, higher ones shorter and softer."""

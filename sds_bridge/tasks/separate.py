@@ -108,9 +108,7 @@ def distil(
         outcome = loop(start, sources.advance, s.steps, request.seed, on_step, should_stop, checkpoint)
         with torch.no_grad():
             return outcome, sources.shares(outcome.values["latents"])
-    problem = Problem(
-        prior, heard.mix, prompts, nothing, s.steps, s.sds_weight, s.guidance, s.rescale, s.low, s.high
-    )
+    problem = Problem(prior, heard.mix, prompts, nothing, s.steps, s.sds_weight, s.guidance, s.rescale, s.low, s.high)
     run = Run(
         start=start,
         loss=problem.loss,
