@@ -73,17 +73,20 @@ def follow(label: str, work: Any) -> Any:
         TimeRemainingColumn(),
         TextColumn("loss {task.fields[loss]}"),
     )
+    bar = Progress(*columns, console=console)
+    task = bar.add_task(label, total=None, loss="–")
     try:
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task(label, total=None, loss="–")
 
-            def report(p: Any) -> None:
-                if p.message:
-                    bar.console.print(f"[yellow]warning:[/] {p.message}", highlight=False)
-                bar.update(task, completed=p.step, total=p.steps, loss=f"{p.loss:.4g}")
+        def report(p: Any) -> None:
+            # an error before the first report stays one line
+            bar.start()
+            if p.message:
+                bar.console.print(f"[yellow]warning:[/] {p.message}", highlight=False)
+            bar.update(task, completed=p.step, total=p.steps, loss=f"{p.loss:.4g}")
 
-            result = work(report, lambda: bool(pressed))
+        result = work(report, lambda: bool(pressed))
     finally:
+        bar.stop()
         signal.signal(signal.SIGINT, before)
     if getattr(result, "stopped", False):
         console.print(f"stopped; the same command with --force goes on from its checkpoint in {result.folder}")

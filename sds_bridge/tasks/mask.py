@@ -26,6 +26,8 @@ def project(clip: np.ndarray, stems: np.ndarray, rate: int, highest_hz: float) -
     """
     window = 1 << int(np.log2(WINDOW_SECONDS * rate))
     length = clip.shape[1]
+    short = max(0, window - length)
+    clip, stems = np.pad(clip, ((0, 0), (0, short))), np.pad(stems, ((0, 0), (0, short)))
     settings = {"fs": rate, "nperseg": window, "noverlap": window * 3 // 4, "boundary": "zeros", "padded": True}
     frequency, _, sizes = signal.stft(stems, **settings)
     strength = np.abs(sizes) ** POWER + 1e-12
