@@ -40,12 +40,12 @@ class Settings:
 PROFILES = {
     # for a CPU and two minutes
     "draft": Settings(
-        steps=150,
+        steps=130,
         batch=8,
         learning_rate=2e-2,
         guidance=12.0,
         rescale=0.7,
-        denoising_steps=2,
+        denoising_steps=3,
         schedule="annealed",
         # the starter's latents keep level and envelope up to t = 0.9; a prompt acts above that
         low=0.85,

@@ -6,13 +6,13 @@ import torch
 
 
 def magnitude(x: torch.Tensor, window: int) -> torch.Tensor:
-    """``[..., T]`` → ``[..., window // 2 + 1, frames]``: Hann, hop a quarter, normalised so that a sine's peak
+    """``[..., T]`` → ``[..., window // 2 + 1, frames]``: Hann, hop a half, normalised so that a sine's peak
     is its amplitude. The gradient at silence is zero, not NaN."""
     shape = x.shape[:-1]
     spectrum = torch.stft(
         x.reshape(-1, x.shape[-1]),
         window,
-        window // 4,
+        window // 2,
         window=torch.hann_window(window, device=x.device),
         center=True,
         pad_mode="constant",

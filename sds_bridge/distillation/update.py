@@ -69,19 +69,26 @@ def waveform_loss(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def spectrogram_loss(
     x: torch.Tensor, target: torch.Tensor, windows: tuple[int, ...] = WINDOWS, log_weight: float = 0.0
 ) -> torch.Tensor:
-    """Eq. 7: ½ Σ_m ‖S_m(x) − sg(S_m(x̂))‖², each window by its number of bins.
+    """Eq. 7: ½ Σ_m ‖S_m(x) − E[S_m(sg(x̂))]‖², each window by its number of bins; the mean is over the targets.
+
+    It differs from ½·E‖S(x) − S(x̂)‖² by the targets' own variance, on which x has no influence, and needs one
+    gradient through one spectrogram however many targets there are.
 
     Args:
+        x: ``[1, C, T]``.
+        target: ``[B, C, T]``.
         log_weight: adds the same on log(S + 1e-3), on which quiet partials and tails count as they are heard.
     """
     loss = x.new_zeros(())
     for window in windows:
-        found, wanted = magnitude(x, window), magnitude(target.detach(), window)
+        found = magnitude(x, window)
+        with torch.no_grad():
+            wanted = magnitude(target, window)
         bins = found.shape[-1] * found.shape[-2]
-        loss = loss + 0.5 * (found - wanted).square().mean(0).sum() / bins * 1000
+        loss = loss + 0.5 * (found - wanted.mean(0, keepdim=True)).square().sum() / bins * 1000
         if log_weight:
-            difference = torch.log(found + 1e-3) - torch.log(wanted + 1e-3)
-            loss = loss + log_weight * 0.5 * difference.square().mean(0).sum() / bins
+            level = wanted.add_(1e-3).log_().mean(0, keepdim=True)
+            loss = loss + log_weight * 0.5 * (torch.log(found + 1e-3) - level).square().sum() / bins
     return loss
 
 
