@@ -262,7 +262,7 @@ def render(
     prepare_torch()
     from sds_bridge.tasks.render import render as task
 
-    options = {"rate": rate, "channel": channel, "tail": tail, "force": force}
+    options: dict[str, Any] = {"rate": rate, "channel": channel, "tail": tail, "force": force}
     follow("rendering", lambda report, stop: task(midi, patch, out, report=report, should_stop=stop, **options))
     print(out)
 
