@@ -13,6 +13,7 @@ With t annealed from 1 it is posterior sampling in the manner of Mariani et al. 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -27,7 +28,7 @@ def share_out(estimates: torch.Tensor, mix: torch.Tensor, rate: int) -> torch.Te
     """Mask ``mix`` ``[W, C, T]`` in proportion to the magnitudes of ``estimates`` ``[K, W, C, T]``; sums to ``mix``."""
     window = 1 << round(torch.log2(torch.tensor(MASK_WINDOW_SECONDS * rate)).item())
     hann = torch.hann_window(window, device=mix.device)
-    settings = {"n_fft": window, "hop_length": window // 4, "window": hann, "center": True}
+    settings: dict[str, Any] = {"n_fft": window, "hop_length": window // 4, "window": hann, "center": True}
     spectrum = torch.stft(mix.flatten(0, -2), pad_mode="constant", return_complex=True, **settings)
     sizes = torch.stft(estimates.flatten(0, -2), pad_mode="constant", return_complex=True, **settings).abs()
     sizes = sizes.unflatten(0, (len(estimates), -1)) + 1e-7
