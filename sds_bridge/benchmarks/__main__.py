@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from sds_bridge.cli import prepare_torch
+from sds_bridge.cli.console import prepare_torch
 
 
 def main() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from sds_bridge.distillation.timesteps import Schedule
 from sds_bridge.distillation.update import Update
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,13 @@ class Settings:
     update: Update
     log_weight: float
 
-    def with_given(self, **given: int | float | None) -> Settings:
-        """Replace what the user gave; ``None`` keeps the profile's value."""
-        return replace(self, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+
+Kind = TypeVar("Kind", bound="DataclassInstance")
+
+
+def with_given(settings: Kind, **given: int | float | None) -> Kind:
+    """Settings with what the user gave in place; ``None`` keeps the profile's value."""
+    return replace(settings, **{k: v for k, v in given.items() if v is not None})
 
 
 PROFILES = {

@@ -81,8 +81,8 @@ def write(corpus: Path, work: Path, output: Path) -> None:
     for key, name in (("diffusion", "losses.csv"), ("judge", "judge-losses.csv")):
         if points := curve(work, name):
             tail = points[-20:]
-            earlier = history.get(key)
-            went_on = earlier is not None and points[0][0] > 50  # a run of its own logs its first 50 steps first
+            earlier = history.get(key, {})
+            went_on = "first_loss" in earlier and points[0][0] > 50  # a run of its own logs its first 50 steps first
             history[key] = {
                 "steps": points[-1][0],
                 "first_loss": earlier["first_loss"] if went_on else points[0][1],

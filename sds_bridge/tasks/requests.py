@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sds_bridge.errors import InputError
+from sds_bridge.tasks.notes import parse_note
 
 Profile = Literal["draft", "paper"]
 
@@ -41,6 +43,7 @@ class TuneRequest(BaseModel):
     prior: str = "starter"
 
     _prompt = field_validator("prompt")(_spoken)
+    _note = field_validator("note", mode="before")(lambda value: parse_note(value) if isinstance(value, str) else value)
 
 
 class SeparateRequest(BaseModel):
@@ -104,3 +107,17 @@ class Result:
 
 Report = Callable[[Progress], None]
 ShouldStop = Callable[[], bool]
+
+
+def stepwise(report: Report, steps: int) -> Callable[[int, float, Any], None]:
+    """An ``on_step`` for the loop that reports the time left, by the pace of the steps that this run did itself."""
+    began = time.monotonic()
+    resumed_at: int | None = None
+
+    def on_step(step: int, loss: float, _: Any) -> None:
+        nonlocal resumed_at
+        resumed_at = step - 1 if resumed_at is None else resumed_at
+        pace = (time.monotonic() - began) / (step - resumed_at)
+        report(Progress(step, steps, loss, pace * (steps - step)))
+
+    return on_step

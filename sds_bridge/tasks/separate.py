@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from sds_bridge import audio
 from sds_bridge.distillation.consistency import Sources
 from sds_bridge.distillation.loop import Checkpoint, OnStep, Outcome, Tensors, loop
 from sds_bridge.distillation.optimise import Run, optimise
+from sds_bridge.distillation.profiles import with_given
 from sds_bridge.distillation.reconstruction import Problem
 from sds_bridge.patch import write_text
 from sds_bridge.priors import catalog
@@ -28,7 +29,7 @@ from sds_bridge.priors.base import Condition, Prior
 from sds_bridge.tasks import mask, windows
 from sds_bridge.tasks.picture import panels
 from sds_bridge.tasks.provenance import record, unknown_word_warning
-from sds_bridge.tasks.requests import Progress, Report, Result, SeparateRequest, ShouldStop
+from sds_bridge.tasks.requests import Progress, Report, Result, SeparateRequest, ShouldStop, stepwise
 
 OVERLAP_SECONDS = 0.25
 LONGEST_WINDOW = 10.0
@@ -44,10 +45,6 @@ class Settings:
     rescale: float
     low: float
     high: float
-
-    def with_given(self, **given: int | float | None) -> Settings:
-        """Replace what the user gave; ``None`` keeps the default."""
-        return replace(self, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
 
 
 SETTINGS = {
@@ -133,25 +130,17 @@ def stem_file(number: int, prompt: str) -> str:
 def run(request: SeparateRequest, out: Path, report: Report, should_stop: ShouldStop) -> Result:
     """Write one stem a prompt, ``residual.wav``, ``stems.png`` and ``job.json`` into ``out``."""
     clip = audio.load(request.clip)
-    settings = SETTINGS[request.mode].with_given(
-        steps=request.steps, guidance=request.guidance, sds_weight=request.sds_weight
+    settings = with_given(
+        SETTINGS[request.mode], steps=request.steps, guidance=request.guidance, sds_weight=request.sds_weight
     )
     prior = catalog.load(request.prior)
     warnings = [w for w in (unknown_word_warning(prior, stem) for stem in request.stems) if w]
     report(Progress(0, settings.steps, 0.0, 0.0, " ".join(warnings)))
     began = time.monotonic()
-    first: list[int] = []
-
-    def on_step(step: int, loss: float, _: Tensors) -> None:
-        if not first:
-            first.append(step)
-        pace = (time.monotonic() - began) / (step - first[0] + 1)
-        report(Progress(step, settings.steps, loss, pace * (settings.steps - step)))
-
     identity = json.dumps([request.model_dump(), asdict(settings), prior.describe()], sort_keys=True)
     heard = Windows.of(clip, prior)
     checkpoint = Checkpoint(out / ".checkpoint.safetensors", identity)
-    outcome, waves = distil(request, settings, heard, checkpoint, on_step, should_stop)
+    outcome, waves = distil(request, settings, heard, checkpoint, stepwise(report, settings.steps), should_stop)
     if outcome.stopped:
         return Result(out, [], {"steps": outcome.steps}, stopped=True)
     estimates = heard.join(waves, clip)

@@ -17,7 +17,7 @@ from sds_bridge import audio
 from sds_bridge.distillation import timesteps, update
 from sds_bridge.distillation.loop import Outcome, Tensors
 from sds_bridge.distillation.optimise import Run, optimise
-from sds_bridge.distillation.profiles import PROFILES, Settings
+from sds_bridge.distillation.profiles import PROFILES, Settings, with_given
 from sds_bridge.errors import DivergedError, InputError
 from sds_bridge.evaluation.alignment import alignment
 from sds_bridge.patch import Patch, write_text
@@ -27,7 +27,7 @@ from sds_bridge.synths.base import Synth
 from sds_bridge.synths.catalog import make_synth
 from sds_bridge.tasks.picture import panels
 from sds_bridge.tasks.provenance import record, unknown_word_warning
-from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop, TuneRequest
+from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop, TuneRequest, stepwise
 
 VELOCITY = 100
 PREVIEW_RATE = 44100
@@ -147,7 +147,9 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
     Raises:
         DivergedError: a value wasn't finite; the files hold the last good patch.
     """
-    settings = PROFILES[request.profile].with_given(steps=request.steps, batch=request.batch, guidance=request.guidance)
+    settings = with_given(
+        PROFILES[request.profile], steps=request.steps, batch=request.batch, guidance=request.guidance
+    )
     synth, start, reference_note = beginning(request)
     frozen = locked(synth, request.lock)
     prior = catalog.load(request.prior)
@@ -157,13 +159,6 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
     prompt = prior.embed(request.prompt, stage.seconds)
     without = prior.embed(request.negative or None, stage.seconds)
     began = time.monotonic()
-    first: list[int] = []
-
-    def on_step(step: int, loss: float, _: Tensors) -> None:
-        first.append(step) if not first else None
-        pace = (time.monotonic() - began) / (step - first[0] + 1)
-        report(Progress(step, settings.steps, loss, pace * (settings.steps - step)))
-
     plan = Run(
         start=start,
         loss=lambda step, positions, generator: sds_loss(stage, settings, prompt, without, step, positions, generator),
@@ -175,7 +170,7 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
         identity=json.dumps([request.model_dump(), asdict(settings), prior.describe()], sort_keys=True),
     )
     try:
-        outcome = optimise(plan, on_step, should_stop)
+        outcome = optimise(plan, stepwise(report, settings.steps), should_stop)
     except DivergedError as error:
         values = {name: error.outcome.values[name] for name in start}
         outcome = Outcome(values, error.outcome.steps, error.outcome.losses)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import math
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from sds_bridge.starter import captions, corpus, procedural, variations
 
@@ -87,7 +89,6 @@ def small_corpus(tmp_path):
 def test_training_resumes_bit_equal_after_a_kill(small_corpus, tmp_path):
     from dataclasses import replace
 
-    import torch
     from safetensors.torch import load_file
 
     from sds_bridge.starter.diffusion import Settings, train
@@ -106,3 +107,24 @@ def test_a_corpus_at_another_rate_is_refused(small_corpus):
     soundfile.write(small_corpus / "0.wav", np.zeros(44100), 44100)
     with pytest.raises(ValueError, match="44100"):
         list(corpus.read(small_corpus))
+
+
+def test_most_draws_of_t_fall_where_the_prompt_matters():
+    from sds_bridge.starter.diffusion import noise_level
+
+    t = noise_level((torch.arange(10_000) + 0.5) / 10_000, gist_share=0.6)
+    assert t.min() > 0 and t.max() < 1
+    odds = torch.tan(t * math.pi / 2)
+    assert odds[:6000].log().mean().exp().item() == pytest.approx(6.0, rel=0.01)
+    assert odds[:6000].log().std().item() == pytest.approx(1.1, rel=0.01)
+    assert t[6000:].mean().item() == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_warm_start_warms_up_again_and_cools_over_its_own_steps():
+    from sds_bridge.starter.diffusion import Settings, learning_rate
+
+    settings = Settings(steps=2000, warm_up=100, decay_share=0.25, learning_rate=1.0)
+    rates = [learning_rate(settings, step, first=1000) for step in (1000, 1099, 1500, 1749, 1999)]
+    assert rates[0] == pytest.approx(0.01)
+    assert rates[1:4] == pytest.approx([1.0, 1.0, 1.0])
+    assert rates[4] < 1e-3

@@ -1,0 +1,39 @@
+"""The ``sds-bridge`` command. Each subcommand imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import sds_bridge
+from sds_bridge.cli import distil, presets, send, service
+from sds_bridge.cli.console import console
+from sds_bridge.errors import SdsBridgeError
+
+app = typer.Typer(
+    help="Synth patches and stems from text.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for group in (distil, presets, service):
+    app.add_typer(group.app)
+app.add_typer(send.app, name="send")
+
+
+@app.callback(invoke_without_command=True)
+def top(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    if version:
+        print(sds_bridge.__version__)
+        raise typer.Exit()
+
+
+def main() -> None:
+    """Entry point: errors that a user can cause end in one line and exit code 2."""
+    try:
+        app()
+    except SdsBridgeError as error:
+        console.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)

@@ -1,0 +1,3 @@
+from sds_bridge.cli import main
+
+main()

@@ -1,0 +1,145 @@
+"""``tune``, ``separate``, ``sample`` and ``priors``: what asks a diffusion prior."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sds_bridge.cli.console import ForceOption, OutOption, PriorOption, SeedOption, console, follow, prepare_torch
+from sds_bridge.errors import InputError
+
+NoteOption = Annotated[str, typer.Option(help="C3 (middle C is C4) or a MIDI number")]
+app = typer.Typer()
+
+
+@app.command()
+def tune(
+    prompt: Annotated[str, typer.Argument(help="what the sound should be, as 'kick drum, bass, reverb'")],
+    out: OutOption,
+    synth: Annotated[str, typer.Option(help="fm or modal")] = "fm",
+    negative: Annotated[str, typer.Option(help="what it should not be, as 'noisy, muffled'")] = "",
+    profile: Annotated[str, typer.Option(help="draft (for a CPU) or paper (1000 x 8)")] = "draft",
+    steps: Annotated[int | None, typer.Option(help="optimisation steps; 0 writes the starting point")] = None,
+    batch: Annotated[int | None, typer.Option(help="(t, noise) draws a step")] = None,
+    guidance: Annotated[float | None, typer.Option(help="the paper's tau")] = None,
+    seed: SeedOption = 0,
+    start: Annotated[Path | None, typer.Option("--from", help="patch.json to start from")] = None,
+    lock: Annotated[
+        list[str] | None, typer.Option(help="parameter to keep, as op1.ratio or 'op2.*'; repeat for more")
+    ] = None,
+    note: NoteOption = "C3",
+    prior: PriorOption = "starter",
+    force: ForceOption = False,
+) -> None:
+    """Tune a synth patch to a text."""
+    from sds_bridge.tasks import folder, requests
+
+    values = {k: v for k, v in (("steps", steps), ("batch", batch), ("guidance", guidance)) if v is not None}
+    request = requests.parse(
+        requests.TuneRequest,
+        {
+            "prompt": prompt,
+            "synth": synth,
+            "negative": negative,
+            "profile": profile,
+            "seed": seed,
+            "start": str(start) if start else None,
+            "lock": lock or [],
+            "note": note,
+            "prior": prior,
+            **values,
+        },
+    )
+    made = folder.claim(out, force)
+    prepare_torch()
+    from sds_bridge.tasks import tune as task
+
+    result = follow("tuning", lambda report, stop: task.run(request, made, report, stop))
+    s = result.summary
+    print(f"alignment {s['alignment_before']:+.3f} → {s['alignment_after']:+.3f} ({s['judge']}), {s['seconds']:.0f} s")
+    print(*result.files, sep="\n")
+
+
+@app.command()
+def separate(
+    clip: Annotated[Path, typer.Argument(help="audio file")],
+    stem: Annotated[list[str], typer.Option(help="what one source is, as 'saxophone'; repeat for more")],
+    out: OutOption,
+    mode: Annotated[str, typer.Option(help="mask (stems sum to the clip) or latent (the paper's)")] = "mask",
+    sds_weight: Annotated[float | None, typer.Option(help="the paper's gamma; 0 only reconstructs")] = None,
+    steps: Annotated[int | None, typer.Option(help="optimisation steps")] = None,
+    guidance: Annotated[float | None, typer.Option(help="the paper's tau")] = None,
+    seed: SeedOption = 0,
+    prior: PriorOption = "starter",
+    force: ForceOption = False,
+) -> None:
+    """Split a clip into named stems that sum to it."""
+    from sds_bridge.tasks import folder, requests
+
+    given = {k: v for k, v in (("steps", steps), ("guidance", guidance), ("sds_weight", sds_weight)) if v is not None}
+    request = requests.parse(
+        requests.SeparateRequest,
+        {"clip": str(clip), "stems": stem, "mode": mode, "seed": seed, "prior": prior, **given},
+    )
+    from sds_bridge import audio
+
+    audio.load(clip)
+    made = folder.claim(out, force)
+    prepare_torch()
+    from sds_bridge.tasks import separate as task
+
+    result = follow("separating", lambda report, stop: task.run(request, made, report, stop))
+    print(f"residual {result.summary['residual_db']:.1f} dB of the clip, {result.summary['seconds']:.0f} s")
+    print(*result.files, sep="\n")
+
+
+@app.command()
+def sample(
+    prompt: Annotated[str, typer.Argument(help="what to draw, as 'tenor saxophone'")] = "",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="WAV file to write")] = None,
+    seed: SeedOption = 0,
+    steps: Annotated[int, typer.Option(help="denoising steps")] = 30,
+    guidance: Annotated[float, typer.Option(help="the paper's tau")] = 8.0,
+    negative: Annotated[str, typer.Option(help="what it should not be")] = "",
+    prior: PriorOption = "starter",
+    list_sounds: Annotated[
+        bool, typer.Option("--list", help="name the sounds that the starter was trained on")
+    ] = False,
+) -> None:
+    """Draw a sound from a prior, to hear what it knows."""
+    if list_sounds:
+        from sds_bridge.tasks.sounds import known_sounds
+
+        print(*known_sounds(), sep="\n")
+        return
+    if not prompt.strip():
+        raise InputError("the prompt is empty; say what to draw, as 'tenor saxophone', or give --list.")
+    if out is None:
+        raise InputError("no file to write; give -o FILE.wav.")
+    if out.suffix.lower() != ".wav":
+        raise InputError(f"{out}: samples are written as WAV; give a name that ends in .wav.")
+    if out.exists():
+        raise InputError(f"{out}: exists already. Give another name, or remove it first.")
+    prepare_torch()
+    from sds_bridge.tasks import sample as task
+
+    warning = task.run(prior, prompt, out, seed, steps, guidance, negative)
+    if warning:
+        console.print(f"[yellow]warning:[/] {warning}", highlight=False)
+    print(out)
+
+
+@app.command()
+def priors() -> None:
+    """List priors: installed or to be fetched, size, licence."""
+    from sds_bridge.priors import catalog
+
+    table = Table("name", "state", "size", "licence", "about", box=None)
+    for entry in catalog.ENTRIES.values():
+        state = "installed" if catalog.installed(entry) else f"to be fetched: {entry.source}"
+        table.add_row(entry.name, state, f"{entry.gigabytes:g} GB", entry.licence, entry.about)
+    Console().print(table)

@@ -1,0 +1,42 @@
+"""``serve`` and ``demo``: the daemon."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Option("--dir", help="holds the job store and every job's results")] = Path(
+        "sds-jobs"
+    ),
+    port: Annotated[int, typer.Option(help="UDP port for OSC; 0 takes a free one")] = 9000,
+    reply_port: Annotated[int | None, typer.Option(help="send answers and progress there too")] = None,
+    allow: Annotated[
+        list[Path] | None, typer.Option(help="folder that clients may name files in; repeat for more")
+    ] = None,
+) -> None:
+    """Run the daemon that a DAW talks to over OSC."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from sds_bridge.daemon.app import serve as run
+
+    run(folder, port, reply_port, allow=allow or [])
+
+
+@app.command()
+def demo(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="folder for the results")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="optimisation steps of every job; the default is each task's own")
+    ] = None,
+) -> None:
+    """The main job, as a DAW would do it: over OSC, tune two sounds, export them, render MIDI, separate a mixture."""
+    from sds_bridge.demo import run
+
+    run(out, steps)
