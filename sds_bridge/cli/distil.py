@@ -20,7 +20,8 @@ app = typer.Typer()
 def tune(
     prompt: Annotated[str, typer.Argument(help="what the sound should be, as 'kick drum, bass, reverb'")],
     out: OutOption,
-    synth: Annotated[str, typer.Option(help="fm or modal")] = "fm",
+    synth: Annotated[str, typer.Option(help="fm, modal or dx7")] = "fm",
+    algorithm: Annotated[str, typer.Option(help="of a dx7 voice: 1 to 32, or auto to try several")] = "auto",
     negative: Annotated[str, typer.Option(help="what it should not be, as 'noisy, muffled'")] = "",
     profile: Annotated[str, typer.Option(help="draft (for a CPU) or paper (1000 x 8)")] = "draft",
     steps: Annotated[int | None, typer.Option(help="optimisation steps; 0 writes the starting point")] = None,
@@ -50,6 +51,7 @@ def tune(
             "start": str(start) if start else None,
             "lock": lock or [],
             "note": note,
+            "algorithm": None if algorithm == "auto" else algorithm,
             "prior": prior,
             **values,
         },

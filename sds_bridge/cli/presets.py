@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +16,8 @@ app = typer.Typer()
 
 @app.command()
 def export(
-    patch: Annotated[Path, typer.Argument(help="patch.json")],
-    to: Annotated[str, typer.Option(help="dx7 or faust")],
+    patches: Annotated[list[Path], typer.Argument(help="patch.json; several for a bank")],
+    to: Annotated[str, typer.Option(help="dx7, dx7-bank or faust")],
     out: Annotated[Path, typer.Option("--out", "-o", help="preset file to write")],
     force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
 ) -> None:
@@ -24,11 +25,53 @@ def export(
     from sds_bridge.formats import catalog
     from sds_bridge.patch import Patch
 
-    if out.exists() and not force:
-        raise InputError(f"{out}: exists already. Give another name, or --force to overwrite it.")
-    for line in catalog.write(Patch.load(patch), to, out):
+    _refuse_existing(out, force)
+    loaded = [Patch.load(path) for path in patches]
+    if to == "dx7-bank":
+        content, report = catalog.bank(loaded)
+    elif len(loaded) > 1:
+        raise InputError(f"{len(loaded)} patches were given; {to} holds one. Give one, or use --to dx7-bank.")
+    else:
+        content, report = catalog.export(loaded[0], to)
+    catalog.save(content, out)
+    for line in report:
         print(f"- {line}")
     print(out)
+
+
+@app.command("import")
+def import_(
+    preset: Annotated[Path, typer.Argument(help="DX7 .syx file, one voice or a bank")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="patch.json to write, or a folder for a whole bank")],
+    voice: Annotated[int | None, typer.Option(help="which voice of a bank, 1 to 32")] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite files")] = False,
+) -> None:
+    """Read a preset of your own, to tune on from it."""
+    from sds_bridge.formats import dx7_voice
+
+    found = dx7_voice.load(preset)
+    if voice is not None and not 1 <= voice <= len(found):
+        raise InputError(f"--voice {voice}: {preset} has {len(found)}; give 1 to {len(found)}.")
+    if voice is not None or len(found) == 1:
+        files = [out]
+        found = [found[(voice or 1) - 1]]
+    else:
+        files = [out / f"{number:02d}-{_file_name(patch.name)}.json" for number, patch in enumerate(found, 1)]
+    for file in files:
+        _refuse_existing(file, force)
+    for file, patch in zip(files, found, strict=True):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        patch.save(file)
+        print(f"{file}  {patch.name}")
+
+
+def _refuse_existing(path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise InputError(f"{path}: exists already. Give another name, or --force to overwrite it.")
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "voice"
 
 
 @app.command()

@@ -45,7 +45,7 @@ def _await(client: Any, job: int, wait: bool) -> None:
 @app.command("tune")
 def send_tune(
     prompt: Annotated[str, typer.Argument(help="what the sound should be")],
-    synth: Annotated[str, typer.Option(help="fm or modal")] = "fm",
+    synth: Annotated[str, typer.Option(help="fm, modal or dx7")] = "fm",
     options: SetOption = None,
     wait: Annotated[bool, typer.Option(help="follow the job to its end")] = True,
     port: PortOption = 9000,

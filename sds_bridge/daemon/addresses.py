@@ -73,7 +73,7 @@ TABLE: dict[str, Address] = {
     for address in (
         Address(
             "/sds/tune",
-            "Tune a synth (fm or modal) to a text. Options are strings key=value; lock takes names joined by commas, "
+            "Tune a synth (fm, modal or dx7) to a text. Options are strings key=value; lock takes names joined by commas, "
             "start the path of a patch.json, token makes a repeated request give the same job.",
             _arguments("id:id prompt:s synth:s"),
             _arguments("id:id job:i folder:s"),

@@ -25,6 +25,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from sds_bridge.synths import dx7_tables as tables
+
 Array = NDArray[np.float64]
 
 STEP_DB = 20 * math.log10(2) / 8
@@ -35,29 +37,13 @@ JUMP_OCTAVE = 1716 / 256
 TOP_OCTAVE = 15.0
 PITCH_UNITS_PER_OCTAVE = 32
 PITCH_RATE_DIVISOR = 21.3
-
-_LOW_LEVELS = (0, 5, 9, 13, 17, 20, 23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 42, 43, 45, 46)
-_PITCH_LOW = (-128, -116, -104, -95, -85, -76, -68, -61, -56, -52, -49, -46, -43, -41, -39, -37, -35, -33)
-_PITCH_HIGH = (38, 40, 43, 46, 49, 53, 58, 65, 73, 82, 92, 103, 115, 127)
-PITCH_LEVELS = _PITCH_LOW + tuple(range(-32, 36)) + _PITCH_HIGH
-# fmt: off
-PITCH_RATES = (
-    1, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 16, 16, 17, 18, 18, 19,
-    20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 33, 34, 36, 37, 38, 39, 41, 42, 44, 46, 47, 49, 51, 53, 54, 56, 58, 60,
-    62, 64, 66, 68, 70, 72, 74, 76, 79, 82, 85, 88, 91, 94, 98, 102, 106, 110, 115, 120, 125, 130, 135, 141, 147, 153,
-    159, 165, 171, 178, 185, 193, 202, 211, 232, 243, 254, 255,
-)
-_VELOCITY = (
-    0, 70, 86, 97, 106, 114, 121, 126, 132, 138, 142, 148, 152, 156, 160, 163, 166, 170, 173, 174, 178, 181, 184, 186,
-    189, 190, 194, 196, 198, 200, 202, 205, 206, 209, 211, 214, 216, 218, 220, 222, 224, 225, 227, 229, 230, 232, 233,
-    235, 237, 238, 240, 241, 242, 243, 244, 246, 246, 248, 249, 250, 251, 252, 253, 254,
-)
-# fmt: on
+PITCH_LEVELS = tuple(int(x) for x in tables.PITCH_LEVEL)
+PITCH_RATES = tuple(int(x) for x in tables.PITCH_RATE)
 
 
 def scaled_level(level: int) -> int:
     """The engine's 0…127 for a panel level 0…99."""
-    return level + 28 if level >= 20 else _LOW_LEVELS[level]
+    return int(tables.LEVEL[level])
 
 
 def amplitude(output_level: int) -> float:
@@ -119,4 +105,4 @@ def full_feedback(algorithm: int) -> float:
 
 def velocity_db(velocity: int, sensitivity: int) -> float:
     """dB that key velocity adds to an operator's level."""
-    return (sensitivity * (_VELOCITY[velocity >> 1] - 239) + 7 >> 3) * OCTAVE_DB / 16
+    return (sensitivity * (int(tables.VELOCITY[velocity >> 1]) - 239) + 7 >> 3) * OCTAVE_DB / 16

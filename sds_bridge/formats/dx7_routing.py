@@ -20,8 +20,8 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from sds_bridge.formats.dx7_algorithms import ALGORITHMS, Algorithm
 from sds_bridge.formats.dx7_laws import FULL_INDEX, Array, full_feedback
+from sds_bridge.synths.dx7_algorithms import ALGORITHMS, Algorithm
 
 AUDIBLE_INDEX = 0.02  # sidebands at −40 dB
 AUDIBLE_ENERGY = 1e-5  # −50 dB

@@ -12,44 +12,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sds_bridge.errors import FormatError
+from sds_bridge.synths.dx7_parameters import OPERATORS, operator_parameters, voice_parameters
 
 START, YAMAHA, END = 0xF0, 0x43, 0xF7
 VOICE_FORMAT, BANK_FORMAT = 0x00, 0x09
 VOICE_BYTES = 155
 MESSAGE_BYTES = 163
-OPERATORS = 6
 NAME_LENGTH = 10
 
 Four = tuple[int, int, int, int]
 
-OPERATOR_LIMITS = {
-    "break_point": 99,
-    "left_depth": 99,
-    "right_depth": 99,
-    "left_curve": 3,
-    "right_curve": 3,
-    "rate_scaling": 7,
-    "amp_mod_sensitivity": 3,
-    "velocity_sensitivity": 7,
-    "output_level": 99,
-    "fixed_frequency": 1,
-    "coarse": 31,
-    "fine": 99,
-    "detune": 14,
-}
-VOICE_LIMITS = {
-    "algorithm": 31,
-    "feedback": 7,
-    "osc_sync": 1,
-    "lfo_speed": 99,
-    "lfo_delay": 99,
-    "lfo_pitch_depth": 99,
-    "lfo_amp_depth": 99,
-    "lfo_sync": 1,
-    "lfo_wave": 5,
-    "pitch_mod_sensitivity": 7,
-    "transpose": 48,
-}
+# field of Operator or Voice → highest value, in the order of the bytes behind rates and levels
+OPERATOR_LIMITS = {p.name.removeprefix("op1."): round(p.high) for p in operator_parameters(1)[8:]}
+VOICE_LIMITS = {p.name.replace(".", "_"): round(p.high) for p in voice_parameters()[8:]}
 
 
 @dataclass(frozen=True)
@@ -109,8 +84,8 @@ def checksum(data: bytes | bytearray) -> int:
     return -sum(data) & 0x7F
 
 
-def write_voice(voice: Voice) -> bytes:
-    """The voice as a 163-byte message for device 1.
+def to_bytes(voice: Voice) -> bytes:
+    """The voice's 155 bytes, operator 6 first.
 
     Raises:
         FormatError: a value outside its range, a wrong count, or a name that doesn't fit.
@@ -129,19 +104,11 @@ def write_voice(voice: Voice) -> bytes:
         data.append(_within(getattr(voice, name), high, name))
     if len(voice.name) > NAME_LENGTH or any(ord(c) > 127 for c in voice.name):
         raise FormatError(f"name {voice.name!r} doesn't fit; a DX7 name has at most 10 ASCII characters. Shorten it.")
-    data += voice.name.ljust(NAME_LENGTH).encode("ascii")
-    header = bytes([START, YAMAHA, 0, VOICE_FORMAT, VOICE_BYTES >> 7, VOICE_BYTES & 0x7F])
-    return header + bytes(data) + bytes([checksum(data), END])
+    return bytes(data) + voice.name.ljust(NAME_LENGTH).encode("ascii")
 
 
-def parse_voice(message: bytes) -> Voice:
-    """The voice in a single-voice message, from any device number.
-
-    Raises:
-        FormatError: not such a message, a wrong checksum, or a value outside its range.
-    """
-    _check_frame(message)
-    data = message[6:-2]
+def from_bytes(data: bytes) -> Voice:
+    """The voice in 155 bytes; raises FormatError for a value outside its range."""
     operators = []
     for number in range(OPERATORS, 0, -1):
         chunk = data[(OPERATORS - number) * 21 :][:21]
@@ -158,10 +125,27 @@ def parse_voice(message: bytes) -> Voice:
         operators=tuple(reversed(operators)),
         pitch_rates=_four(data[126:130], "pitch_rates"),
         pitch_levels=_four(data[130:134], "pitch_levels"),
-        name=data[145:].decode("ascii").rstrip(" "),
+        name=bytes(data[145:]).decode("ascii").rstrip(" "),
     )
     scalars: dict[str, Any] = {name: _within(value, high, name) for (name, high), value in fields}
     return replace(voice, **scalars)
+
+
+def write_voice(voice: Voice, device: int = 0) -> bytes:
+    """The voice as a 163-byte message for a device, 0…15; raises FormatError as :func:`to_bytes`."""
+    data = to_bytes(voice)
+    header = bytes([START, YAMAHA, _within(device, 15, "device"), VOICE_FORMAT, VOICE_BYTES >> 7, VOICE_BYTES & 0x7F])
+    return header + data + bytes([checksum(data), END])
+
+
+def parse_voice(message: bytes) -> Voice:
+    """The voice in a single-voice message, from any device number.
+
+    Raises:
+        FormatError: not such a message, a wrong checksum, or a value outside its range.
+    """
+    _check_frame(message)
+    return from_bytes(message[6:-2])
 
 
 def _check_frame(message: bytes) -> None:

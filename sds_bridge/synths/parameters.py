@@ -32,6 +32,8 @@ class Parameter:
             low + (high − low)·(e^{5p} − 1)/(e^5 − 1), for levels that must reach zero.
         default: value of a neutral patch.
         size: how many values; more than one is stored as a list.
+        step: values lie on low + k·step; 0 for any value. Rounding is straight-through: the slope is the curve's.
+        choice: the values name behaviours that have no order, so there is nothing to descend along.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Parameter:
     default: float
     description: str
     size: int = 1
+    step: float = 0.0
+    choice: bool = False
 
     def __post_init__(self) -> None:
         if not self.low <= self.default <= self.high or (self.curve == "log" and self.low <= 0):
@@ -51,6 +55,17 @@ class Parameter:
 
     def to_value(self, position: Any) -> Any:
         """Position 0…1 → value; differentiable for tensors."""
+        return self._snap(self._on_curve(position))
+
+    def _snap(self, value: Any) -> Any:
+        if not self.step:
+            return value
+        if hasattr(value, "detach"):
+            return value + (((value - self.low) / self.step).round() * self.step + self.low - value).detach()
+        whole = (value - self.low) / self.step
+        return self.low + self.step * (round(whole) if isinstance(whole, (int, float)) else whole.round())
+
+    def _on_curve(self, position: Any) -> Any:
         if self.curve == "linear":
             return self.low + (self.high - self.low) * position
         if self.curve == "log":

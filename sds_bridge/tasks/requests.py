@@ -30,7 +30,7 @@ class TuneRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     prompt: str
-    synth: Literal["fm", "modal"] = "fm"
+    synth: Literal["fm", "modal", "dx7"] = "fm"
     negative: str = ""
     profile: Profile = "draft"
     steps: int | None = Field(None, ge=0, le=100_000)
@@ -39,6 +39,7 @@ class TuneRequest(BaseModel):
     seed: int = Field(0, ge=0, le=2**31 - 1)
     start: str | None = None
     lock: list[str] = []
+    algorithm: int | None = Field(None, ge=1, le=32, description="of a dx7 voice; None tries several")
     note: int = Field(48, ge=0, le=127)
     prior: str = "starter"
 

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -33,6 +33,8 @@ VELOCITY = 100
 PREVIEW_RATE = 44100
 LONGEST_WINDOW = 10.0
 HOLD_SHARE = 0.75
+ALGORITHM_CANDIDATES = (2, 5, 8, 16, 19, 22, 28, 32)
+ALGORITHM_STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,27 @@ def locked(synth: Synth, patterns: list[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def with_algorithm(synth: Synth, start: Tensors, algorithm: int) -> Tensors:
+    """The start on another algorithm, 1…32."""
+    declared = next(p for p in synth.parameters if p.name == "algorithm")
+    return {**start, "algorithm": torch.full_like(start["algorithm"], declared.to_position(algorithm - 1))}
+
+
+def best_algorithm(synth: Synth, start: Tensors, plan: Run, should_stop: ShouldStop) -> Tensors:
+    """The start with the algorithm on which ``plan``'s few steps, all with the same draws, end at the lowest loss.
+
+    Candidates span the instrument's families: stacks, pairs, branches, and carriers side by side.
+    """
+    tried = []
+    for algorithm in ALGORITHM_CANDIDATES:
+        begun = with_algorithm(synth, start, algorithm)
+        outcome = optimise(replace(plan, start=begun), lambda *_: None, should_stop)
+        if outcome.stopped:
+            return start
+        tried.append((sum(outcome.losses[-2:]), algorithm))
+    return with_algorithm(synth, start, min(tried)[1])
+
+
 def beginning(request: TuneRequest) -> tuple[Synth, Tensors, int]:
     """The synth, where it starts, and the note that modal pitches refer to."""
     if request.start is None:
@@ -151,7 +174,7 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
         PROFILES[request.profile], steps=request.steps, batch=request.batch, guidance=request.guidance
     )
     synth, start, reference_note = beginning(request)
-    frozen = locked(synth, request.lock)
+    frozen = locked(synth, request.lock) | {p.name for p in synth.parameters if p.choice}
     prior = catalog.load(request.prior)
     stage = Stage(synth, prior, request.note, window_seconds(prior), request.seed, reference_note)
     warning = unknown_word_warning(prior, request.prompt)
@@ -169,6 +192,11 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
         checkpoint=out / ".checkpoint.safetensors",
         identity=json.dumps([request.model_dump(), asdict(settings), prior.describe()], sort_keys=True),
     )
+    if request.synth == "dx7" and request.start is None:
+        start = with_algorithm(synth, start, request.algorithm) if request.algorithm else start
+        if request.algorithm is None and settings.steps > ALGORITHM_STEPS:
+            start = best_algorithm(synth, start, replace(plan, steps=ALGORITHM_STEPS, checkpoint=None), should_stop)
+        plan = replace(plan, start=start)
     try:
         outcome = optimise(plan, stepwise(report, settings.steps), should_stop)
     except DivergedError as error:

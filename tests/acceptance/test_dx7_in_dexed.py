@@ -5,9 +5,9 @@ import pytest
 
 from sds_bridge.formats import dx7_laws as laws
 from sds_bridge.formats.dx7 import export
-from sds_bridge.formats.dx7_algorithms import ALGORITHMS
 from sds_bridge.formats.dx7_sysex import Operator, Voice, write_voice
 from sds_bridge.patch import Patch
+from sds_bridge.synths.dx7_algorithms import ALGORITHMS
 from sds_bridge.synths.fm_parameters import fm_parameters
 
 dexed = pytest.importorskip("dexed", reason="dexed-py isn't installed: pip install dexed-py")

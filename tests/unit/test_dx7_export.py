@@ -10,11 +10,11 @@ from sds_bridge.errors import FormatError, PatchError
 from sds_bridge.formats import catalog
 from sds_bridge.formats import dx7_laws as laws
 from sds_bridge.formats.dx7 import convert, dx7_name, export, velocity_sensitivity
-from sds_bridge.formats.dx7_algorithms import ALGORITHMS
 from sds_bridge.formats.dx7_envelope import Shape, fit_envelope, fit_sweep
 from sds_bridge.formats.dx7_routing import Wish, route, worth
 from sds_bridge.formats.dx7_sysex import parse_voice
 from sds_bridge.patch import Patch
+from sds_bridge.synths.dx7_algorithms import ALGORITHMS
 from sds_bridge.synths.fm_parameters import fm_parameters
 
 
@@ -183,9 +183,9 @@ def test_names(name, shown):
 
 def test_wrong_patches_are_refused(tmp_path):
     modal = Patch(synth="modal", parameters={"pitch": 300.0})
-    with pytest.raises(FormatError, match="needs an fm patch; this one is modal"):
+    with pytest.raises(FormatError, match="takes patches of dx7 and fm; this one is modal"):
         catalog.write(modal, "dx7", tmp_path / "a.syx")
-    with pytest.raises(FormatError, match="needs a modal patch; this one is fm"):
+    with pytest.raises(FormatError, match="faust takes patches of modal; this one is fm"):
         catalog.write(fm(), "faust", tmp_path / "a.dsp")
     with pytest.raises(FormatError, match="'vital' is unknown; there are: dx7, faust"):
         catalog.write(fm(), "vital", tmp_path / "a.vital")

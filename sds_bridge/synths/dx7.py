@@ -1,0 +1,209 @@
+"""The DX7 voice: differentiable, and exact in its integers.
+
+θ lies on the instrument's own grid (``Parameter.step`` rounds straight-through), so what is tuned is what is
+exported. Control signals are computed once in a block of 64 samples with the engine's integer arithmetic, each as a
+smooth law plus the constant that rounding adds; audio by ``dx7_operators``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from sds_bridge.synths import dx7_tables as tables
+from sds_bridge.synths.base import Synth, Values
+from sds_bridge.synths.dx7_envelope import envelope
+from sds_bridge.synths.dx7_operators import OPERATORS, operators
+from sds_bridge.synths.dx7_parameters import dx7_parameters
+from sds_bridge.synths.dx7_pitch import glide, oscillate
+
+REDUCED_FEEDBACK = (3, 5, 31)
+MAX_NOTE = 127
+
+
+def floor(x: torch.Tensor) -> torch.Tensor:
+    """⌊x⌋ with slope 1."""
+    return x + (x.floor() - x).detach()
+
+
+def nearest(x: torch.Tensor) -> torch.Tensor:
+    """x rounded, with slope 1."""
+    return x + (x.round() - x).detach()
+
+
+def lookup(table: np.ndarray, x: torch.Tensor) -> torch.Tensor:
+    """``table[x]`` at whole ``x``, with the slope of the line through the neighbours."""
+    values = torch.from_numpy(np.asarray(table, np.float64)).to(x.device)
+    at = x.detach().round().long().clamp(0, len(values) - 1)
+    below, above = (at - 1).clamp(min=0), (at + 1).clamp(max=len(values) - 1)
+    slope = (values[above] - values[below]) / (above - below).clamp(min=1)
+    return values[at] + slope * (x - x.detach())
+
+
+class DX7Synth(Synth):
+    """Six operators, 32 algorithms, four-stage envelopes, LFO and pitch envelope."""
+
+    name = "dx7"
+
+    def __init__(self) -> None:
+        self.settings = {}
+        self.parameters = dx7_parameters()
+
+    def render(
+        self,
+        values: Values,
+        *,
+        note: float,
+        velocity: int,
+        seconds: float,
+        hold: float,
+        rate: int,
+        seed: int = 0,
+        reference_note: float = 60,
+    ) -> torch.Tensor:
+        """Both channels are alike; ``note`` is rounded, ``seed`` has no effect: sample and hold always starts alike."""
+        samples = round(seconds * rate)
+        mono = self.voice(
+            values, note=round(note), velocity=velocity, samples=samples, held=round(hold * rate), rate=rate
+        )[0]
+        return mono[:, None].expand(-1, 2, -1)
+
+    def voice(
+        self, values: Values, *, note: int, velocity: int, samples: int, held: int, rate: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mono ``[B, samples]`` and each operator ``[B, 6, samples]``; ``held`` is how many samples the key is down."""
+        v = {name: nearest(value.double()) for name, value in values.items()}
+        blocks, key_up = -(-samples // tables.BLOCK), -(-held // tables.BLOCK)
+        keys = (note + v["transpose"][:, 0] - 24).clamp(0, MAX_NOTE)
+        pitch, tremolo = self._modulation(v, rate, key_up, blocks)
+        levels = self._levels(v, keys, velocity, rate, key_up, blocks)
+        levels = self._with_tremolo(v, levels, tremolo)
+        frequencies = self._frequencies(v, keys, pitch, rate)
+        algorithms = [int(a) for a in v["algorithm"][:, 0]]
+        reduced = torch.tensor([0.25 if a in REDUCED_FEEDBACK else 1.0 for a in algorithms], dtype=torch.float64)
+        beta = lookup(tables.FEEDBACK, v["feedback"][:, 0]) * reduced.to(keys.device)
+        return operators(levels, frequencies, beta, algorithms, samples)
+
+    @staticmethod
+    def _stack(v: Values, name: str) -> torch.Tensor:
+        """Operators 1…6 of one parameter, ``[B, 6]``."""
+        return torch.cat([v[f"op{i}.{name}"] for i in range(1, OPERATORS + 1)], 1)
+
+    def _stages(self, v: Values, name: str) -> torch.Tensor:
+        return torch.stack([self._stack(v, f"{name}{k}") for k in range(1, 5)], 2)
+
+    def _levels(
+        self, v: Values, keys: torch.Tensor, velocity: int, rate: int, key_up: int, blocks: int
+    ) -> torch.Tensor:
+        """Envelopes with output level, key scaling and velocity, ``[B, 6, blocks]``."""
+        output = lookup(tables.LEVEL, self._stack(v, "output_level")) + self._key_scaling(v, keys)
+        loudness = float(tables.VELOCITY[min(max(velocity, 0), 127) >> 1] - 239)
+        output = output.clamp(max=127) * 32
+        output = (output + floor((self._stack(v, "velocity_sensitivity") * loudness + 7) / 8) * 16).clamp(min=0)
+        panel = self._stages(v, "level")
+        targets = floor(lookup(tables.LEVEL, panel) / 2) * 64 + output[..., None] - 4256
+        targets = targets.clamp(min=16) * 65536
+        faster = floor(self._stack(v, "rate_scaling") * floor(keys / 3 - 7).clamp(0, 31)[:, None] / 8)[..., None]
+        rates = self._stages(v, "rate")
+        speed = (floor(rates * 41 / 64) + faster).clamp(max=63)
+        slower = float(int(44100.0 / rate * (1 << 24)))
+        steps = floor(lookup(tables.ENVELOPE_STEP, speed) * slower / 2**24)
+        waits = lookup(tables.STATIC_SAMPLES, (rates + faster).clamp(max=99))
+        silent_start = panel[..., 0] == 0
+        attack = silent_start & ((rates + faster)[..., 0] < 77)
+        first = torch.where(attack, floor(waits[..., 0] / 20), waits[..., 0])
+        waits = torch.cat([first[..., None], waits[..., 1:]], 2)
+        return envelope(targets, steps, floor(waits * slower / 2**24), silent_start, key_up, blocks)
+
+    def _key_scaling(self, v: Values, keys: torch.Tensor) -> torch.Tensor:
+        """Level change by distance from the break point in thirds of an octave, ``[B, 6]``."""
+        offset = keys[:, None] - self._stack(v, "break_point") - 17
+        right = offset >= 0
+        group = torch.where(right, (offset + 1) / 3, -(offset - 1) / 3).trunc()
+        depth = torch.where(right, self._stack(v, "right_depth"), self._stack(v, "left_depth"))
+        curve = torch.where(right, self._stack(v, "right_curve"), self._stack(v, "left_curve"))
+        straight = floor(group * depth * 329 / 4096)
+        bent = lookup(tables.KEY_CURVE, group.clamp(max=len(tables.KEY_CURVE) - 1)).detach()
+        size = torch.where((curve == 0) | (curve == 3), straight, floor(bent * depth * 329 / 32768))
+        return torch.where(curve < 2, -size, size)
+
+    def _modulation(self, v: Values, rate: int, key_up: int, blocks: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pitch in octaves/2^24 and depth of tremolo 0…2^24, ``[B, blocks]``."""
+        unit = float(int(tables.BLOCK * 25190424 / rate + 0.5))
+        delay = v["lfo.delay"][:, 0]
+        waiting, fading = (lookup(t, delay) * unit for t in tables.lfo_delay_steps())
+        at_once = torch.full_like(waiting, 2.0**32 - 1)
+        wave, fade = oscillate(
+            floor(lookup(tables.LFO_HZ, v["lfo.speed"][:, 0]) * int(4437500000.0 * tables.BLOCK / rate)),
+            torch.where(delay == 0, at_once, waiting),
+            torch.where(delay == 0, at_once, fading),
+            v["lfo.wave"][:, 0],
+            v["lfo.sync"][:, 0],
+            blocks,
+        )
+        bipolar = lookup(tables.PITCH_SENSITIVITY, v["pitch_mod_sensitivity"][:, 0])[:, None] * (wave - 2**23)
+        vibrato = floor(floor(v["lfo.pitch_depth"] * 165 / 64) * fade * bipolar / 2**39)
+        # the engine floors the product, then gives its size the wave's sign
+        vibrato = vibrato.abs() * torch.where(bipolar < 0, -1.0, 1.0)
+        levels = torch.cat([v[f"pitch.level{k}"] for k in range(1, 5)], 1)
+        rates = torch.cat([v[f"pitch.rate{k}"] for k in range(1, 5)], 1)
+        bend = int(tables.BLOCK * 2.0**24 / (21.3 * rate) + 0.5)
+        sweep = glide(
+            lookup(tables.PITCH_LEVEL, levels) * 2**19, lookup(tables.PITCH_RATE, rates) * bend, key_up, blocks
+        )
+        tremolo = floor(floor(v["lfo.amp_depth"] * 165 / 64) * fade / 256)
+        return sweep + vibrato, floor(tremolo * (2**24 - wave) / 2**24)
+
+    def _with_tremolo(self, v: Values, levels: torch.Tensor, tremolo: torch.Tensor) -> torch.Tensor:
+        sensitivity = lookup(tables.AMPLITUDE_SENSITIVITY, self._stack(v, "amp_mod_sensitivity"))[..., None]
+        depth = floor(tremolo[:, None] * sensitivity / 2**24)
+        lowered = levels - floor(levels * floor(torch.exp(depth / 262144 * 0.07 + 12.2)) / 2**24)
+        return torch.where(sensitivity > 0, lowered, levels + (lowered - lowered.detach()))
+
+    def _frequencies(self, v: Values, keys: torch.Tensor, pitch: torch.Tensor, rate: int) -> torch.Tensor:
+        """Phase steps a sample, ``[B, 6, blocks]``."""
+        octave = tables.note_octave(0) + (tables.OCTAVE // 12) * keys[:, None]
+        detune, fine, coarse = (self._stack(v, name) for name in ("detune", "fine", "coarse"))
+        share = 0.0209 * torch.exp(-0.396 * (octave.float() / 2**24).double()) / 7
+        ratio = (octave + share * octave * (detune - 7)).trunc()
+        ratio = ratio + (share * octave * (detune - detune.detach()))
+        ratio = ratio + lookup(tables.COARSE, coarse) + lookup(tables.FINE, fine)
+        decade = torch.remainder(coarse.detach(), 4) + (coarse - coarse.detach())
+        fixed = floor(4458616 * (decade * 100 + fine) / 8) + 13457 * (detune - 7).clamp(min=0)
+        own = self._stack(v, "fixed_frequency") > 0.5
+        octaves = torch.where(own, fixed, ratio)[..., None] + torch.where(own[..., None], 0.0, pitch[:, None])
+        return _steps(octaves, rate)
+
+    def starting_positions(self, batch: int, seed: int) -> Values:
+        """A carrier with a soft modulator and two quiet pairs beside it, varied by the seed (algorithm 5)."""
+        generator = torch.Generator().manual_seed(seed)
+        start = {p.name: float(p.default) for p in self.parameters}
+        start |= {"algorithm": 4.0, "feedback": 3.0}
+        for i, (level, coarse) in enumerate(((90, 1), (65, 1), (75, 1), (60, 3), (70, 2), (55, 5)), 1):
+            start |= {f"op{i}.output_level": level, f"op{i}.coarse": coarse, f"op{i}.velocity_sensitivity": 2}
+            start |= {f"op{i}.rate{k}": r for k, r in enumerate((90, 45, 35, 55), 1)}
+            start |= {f"op{i}.level{k}": r for k, r in enumerate((99, 85, 60, 0), 1)}
+        positions = {}
+        for p in self.parameters:
+            position = torch.full((batch, 1), p.to_position(start[p.name]))
+            if not p.choice and p.name.startswith("op"):
+                position = position + 0.03 * torch.randn(batch, 1, generator=generator) * (
+                    p.name[4:] != "velocity_sensitivity"
+                )
+            positions[p.name] = position.clamp(0, 1)
+        return positions
+
+
+def _steps(octaves: torch.Tensor, rate: int) -> torch.Tensor:
+    """log2 Hz in units of 2^-24 → phase steps a sample by the engine's interpolated table; slope by the law 2^x."""
+    with torch.no_grad():
+        table = torch.from_numpy(tables.frequency_table(rate)).to(octaves.device)
+        whole = octaves.round().long()
+        index, low = (whole & 0xFFFFFF) >> 14, whole & 0x3FFF
+        y = table[index] + ((table[index + 1] - table[index]) * low >> 14)
+        shift = 20 - (whole >> 24)
+        # above 2^20 Hz the engine shifts everything out, and the operator stands still
+        exact = torch.where(shift >= 0, y >> shift.clamp(0, 62), 0).double()
+    return exact + exact * (math.log(2) / 2**24) * (octaves - octaves.detach())
