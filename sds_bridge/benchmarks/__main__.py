@@ -10,10 +10,10 @@ from sds_bridge.cli.console import prepare_torch
 
 def main() -> None:
     prepare_torch()
-    from sds_bridge.benchmarks import sds_step
+    from sds_bridge.benchmarks import dx7_voice, sds_step
 
     table = Table("what", "value")
-    for name, value in sds_step.measure():
+    for name, value in [*sds_step.measure(), *dx7_voice.measure()]:
         table.add_row(name, value)
     Console().print(table)
 

@@ -32,6 +32,7 @@ def tune(
     lock: Annotated[
         list[str] | None, typer.Option(help="parameter to keep, as op1.ratio or 'op2.*'; repeat for more")
     ] = None,
+    amount: Annotated[float, typer.Option(help="0 keeps the start, 1 goes all the way")] = 1.0,
     note: NoteOption = "C3",
     prior: PriorOption = "starter",
     force: ForceOption = False,
@@ -50,6 +51,7 @@ def tune(
             "seed": seed,
             "start": str(start) if start else None,
             "lock": lock or [],
+            "amount": amount,
             "note": note,
             "algorithm": None if algorithm == "auto" else algorithm,
             "prior": prior,

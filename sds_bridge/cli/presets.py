@@ -65,6 +65,24 @@ def import_(
         print(f"{file}  {patch.name}")
 
 
+@app.command()
+def history(
+    folder: Annotated[Path, typer.Argument(help="folder of a finished tune")],
+    step: Annotated[int, typer.Option(help="how many steps in; 0 is the start")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="patch.json to write")],
+    force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
+) -> None:
+    """Take the patch from an earlier step of a tune."""
+    from sds_bridge.patch import Patch
+    from sds_bridge.synths.declarations import declared
+    from sds_bridge.tasks.history import patch_at
+
+    _refuse_existing(out, force)
+    last = Patch.load(folder / "patch.json")
+    patch_at(folder, step, declared(last.synth, last.settings)).save(out)
+    print(out)
+
+
 def _refuse_existing(path: Path, force: bool) -> None:
     if path.exists() and not force:
         raise InputError(f"{path}: exists already. Give another name, or --force to overwrite it.")

@@ -14,8 +14,9 @@ from sds_bridge.formats.dx7_envelope import STILL, Fit, Shape, fit_envelope, fit
 from sds_bridge.formats.dx7_pitch import Tuning, tune
 from sds_bridge.formats.dx7_report import Report
 from sds_bridge.formats.dx7_routing import AUDIBLE_ENERGY, Routing, Wish, route
-from sds_bridge.formats.dx7_sysex import NAME_LENGTH, OPERATORS, Operator, Voice, write_voice
+from sds_bridge.formats.dx7_sysex import NAME_LENGTH, Operator, Voice, write_voice
 from sds_bridge.patch import Patch
+from sds_bridge.synths.dx7_parameters import OPERATORS
 from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, fm_parameters
 from sds_bridge.synths.parameters import check
 

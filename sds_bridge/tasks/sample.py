@@ -11,6 +11,8 @@ from sds_bridge.distillation.update import ddim
 from sds_bridge.priors import catalog
 from sds_bridge.tasks.provenance import unknown_word_warning
 
+PEAK = 10 ** (-1 / 20)
+
 
 @torch.no_grad()
 def draw(
@@ -39,8 +41,9 @@ def draw(
 def run(
     prior_name: str, prompt: str, out: Path, seed: int, steps: int, guidance: float, negative: str = ""
 ) -> str | None:
-    """Write one sample as WAV; returns a warning about unknown words, or None."""
+    """Write one sample as WAV, its peak at −1 dBFS; returns a warning about unknown words, or None."""
     prior = catalog.load(prior_name)
     waveform = draw(prior_name, prompt, seed, steps, guidance, negative)[0].numpy()
-    audio.save(out, waveform / max(1.0, abs(waveform).max()), prior.sample_rate, "PCM_24")
+    peak = max(float(abs(waveform).max()), 1e-6)
+    audio.save(out, waveform * (PEAK / peak), prior.sample_rate, "PCM_24")
     return unknown_word_warning(prior, prompt)

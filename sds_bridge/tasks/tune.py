@@ -25,6 +25,7 @@ from sds_bridge.priors import catalog
 from sds_bridge.priors.base import Condition, Prior
 from sds_bridge.synths.base import Synth
 from sds_bridge.synths.catalog import make_synth
+from sds_bridge.tasks.history import Recorder
 from sds_bridge.tasks.picture import panels
 from sds_bridge.tasks.provenance import record, unknown_word_warning
 from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop, TuneRequest, stepwise
@@ -197,16 +198,29 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
         if request.algorithm is None and settings.steps > ALGORITHM_STEPS:
             start = best_algorithm(synth, start, replace(plan, steps=ALGORITHM_STEPS, checkpoint=None), should_stop)
         plan = replace(plan, start=start)
+    history = Recorder(out, synth.parameters)
+    history.add(0, plan.start)
+    tell = stepwise(report, settings.steps)
+
+    def on_step(step: int, loss: float, positions: Tensors) -> None:
+        history.add(step, positions)
+        tell(step, loss, positions)
+
     try:
-        outcome = optimise(plan, stepwise(report, settings.steps), should_stop)
+        outcome = optimise(plan, on_step, should_stop)
     except DivergedError as error:
         values = {name: error.outcome.values[name] for name in start}
         outcome = Outcome(values, error.outcome.steps, error.outcome.losses)
         _write(request, settings, stage, start, outcome, out, time.monotonic() - began, warning)
+        history.finish(outcome.steps)
         raise
     if outcome.stopped:
+        history.close()
         return Result(out, [], {"steps": outcome.steps}, stopped=True)
-    return _write(request, settings, stage, start, outcome, out, time.monotonic() - began, warning)
+    outcome.values = {name: torch.lerp(start[name], value, request.amount) for name, value in outcome.values.items()}
+    result = _write(request, settings, stage, start, outcome, out, time.monotonic() - began, warning)
+    result.files.append(history.finish(outcome.steps).resolve())
+    return result
 
 
 def _write(

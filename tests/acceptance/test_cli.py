@@ -51,6 +51,11 @@ def inputs(tmp_path_factory):
         (["sample", "", "-o", "x.wav"], "empty"),
         (["sample", "kick"], "-o FILE.wav"),
         (["export", "no.json", "--to", "dx7", "-o", "x.syx"], "no such file"),
+        (["import", "text.wav", "-o", "x.json"], "not F0"),
+        (["import", "no.syx", "-o", "x.json"], "can't be read"),
+        (["history", "full", "--step", "3", "-o", "x.json"], "no such file"),
+        (["tune", "kick", "--synth", "dx7", "--algorithm", "33", "-o", "x"], "algorithm"),
+        (["tune", "kick", "--amount", "1.5", "-o", "x"], "amount"),
         (["render", "text.wav", "--patch", "no.json", "-o", "x.wav"], "no such file|not"),
     ],
 )

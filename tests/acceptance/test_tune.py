@@ -21,12 +21,12 @@ def go(folder, should_stop=lambda: False, report=lambda p: None, **options):
     )
 
 
-@pytest.mark.parametrize("synth", ["fm", "modal"])
+@pytest.mark.parametrize("synth", ["fm", "modal", "dx7"])
 def test_a_tune_leaves_all_its_files(tmp_path, synth):
     seen = []
     result = go(tmp_path / "o", synth=synth, report=seen.append)
     names = {f.name for f in result.files}
-    assert names == {"patch.json", "preview.wav", "before-after.png", "history.csv", "job.json"}
+    assert names == {"patch.json", "preview.wav", "before-after.png", "history.csv", "job.json", "steps.npz"}
     assert [p.step for p in seen] == [0, 1, 2, 3]
     job = json.loads((tmp_path / "o" / "job.json").read_text())
     assert job["seed"] == 0 and job["versions"]["torch"] and job["prior"]["name"] == "starter"
@@ -80,6 +80,52 @@ def test_a_stopped_tune_resumes_bit_equal(tmp_path):
     assert seen[1] == 4
     whole, cut = (Patch.load(tmp_path / n / "patch.json") for n in ("whole", "cut"))
     assert whole.parameters == cut.parameters
+
+
+def test_every_step_can_be_gone_back_to(tmp_path):
+    from sds_bridge.synths.declarations import declared
+    from sds_bridge.tasks.history import patch_at
+
+    go(tmp_path / "o", steps=4)
+    go(tmp_path / "start", steps=0)
+    last = Patch.load(tmp_path / "o" / "patch.json")
+    parameters = declared("fm", last.settings)
+    first = patch_at(tmp_path / "o", 0, parameters)
+    begun = Patch.load(tmp_path / "start" / "patch.json")
+    assert first.parameters == pytest.approx(begun.parameters, rel=1e-5, abs=1e-7)
+    assert patch_at(tmp_path / "o", 4, parameters).parameters == pytest.approx(last.parameters, rel=1e-5, abs=1e-7)
+    with pytest.raises(InputError, match="steps 0 to 4"):
+        patch_at(tmp_path / "o", 5, parameters)
+    with pytest.raises(InputError, match="no history"):
+        patch_at(tmp_path, 0, parameters)
+
+
+def test_amount_blends_on_the_parameters_own_curve(tmp_path):
+    from sds_bridge.synths.declarations import declared
+
+    for name, amount in (("none", 0.0), ("half", 0.5), ("whole", 1.0)):
+        go(tmp_path / name, steps=4, amount=amount)
+    none, half, whole = (Patch.load(tmp_path / n / "patch.json").parameters for n in ("none", "half", "whole"))
+    for p in declared("fm"):
+        between = 0.5 * (p.to_position(none[p.name]) + p.to_position(whole[p.name]))
+        assert p.to_position(half[p.name]) == pytest.approx(between, abs=1e-4), p.name
+
+
+def test_a_tuned_dx7_patch_is_on_the_grid_and_keeps_what_has_no_slope(tmp_path):
+    go(tmp_path / "o", synth="dx7", algorithm=19)
+    go(tmp_path / "start", synth="dx7", algorithm=19, steps=0)
+    tuned, start = (Patch.load(tmp_path / n / "patch.json").parameters for n in ("o", "start"))
+    assert tuned["algorithm"] == 18
+    assert all(value == round(value) for value in tuned.values())
+    assert tuned != start
+    assert all(tuned[n] == start[n] for n in ("lfo.wave", "transpose", "op1.left_curve", "op3.fixed_frequency"))
+
+
+def test_auto_takes_one_of_the_algorithms_it_tries(tmp_path, monkeypatch):
+    monkeypatch.setattr(tune, "ALGORITHM_CANDIDATES", (5, 32))
+    monkeypatch.setattr(tune, "ALGORITHM_STEPS", 1)
+    go(tmp_path / "o", synth="dx7", steps=2)
+    assert Patch.load(tmp_path / "o" / "patch.json").parameters["algorithm"] in (4, 31)
 
 
 def test_unknown_words_are_named(tmp_path):
