@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from sds_bridge.cli.console import follow, prepare_torch
 from sds_bridge.errors import InputError
@@ -19,6 +21,7 @@ def export(
     patches: Annotated[list[Path], typer.Argument(help="patch.json; several for a bank")],
     to: Annotated[str, typer.Option(help="dx7, dx7-bank or faust")],
     out: Annotated[Path, typer.Option("--out", "-o", help="preset file to write")],
+    check: Annotated[bool, typer.Option("--verify", help="play it in its real engine beside the patch")] = False,
     force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
 ) -> None:
     """Write a patch as a preset, and say what the format could not hold."""
@@ -36,7 +39,26 @@ def export(
     catalog.save(content, out)
     for line in report:
         print(f"- {line}")
+    if check and len(loaded) == 1:
+        prepare_torch()
+        from sds_bridge.tasks.verify import verify
+
+        print(*verify(loaded[0], to, content).lines(), sep="\n  ")
+    elif check:
+        print("not verified: a bank is not played; export and verify its patches one by one")
     print(out)
+
+
+@app.command()
+def formats() -> None:
+    """List preset formats: whose patches they hold, what is lost, and which engine verifies them here."""
+    from sds_bridge.formats.catalog import FORMATS
+    from sds_bridge.tasks.verify import engine_state
+
+    table = Table("name", "file", "from", "what", "verified by", box=None)
+    for name, one in FORMATS.items():
+        table.add_row(name, one.suffix, ", ".join(one.exports), one.description, engine_state(name))
+    Console().print(table)
 
 
 @app.command("import")

@@ -30,11 +30,13 @@ class Format:
 FORMATS = {
     "dx7": Format(
         ".syx",
-        "Yamaha DX7 voice, for a DX7, Dexed and other DX7 players",
+        "Yamaha DX7 voice, for a DX7, Dexed and other DX7 players: all of a dx7 patch; an fm patch without noise and room, its matrix as one of 32 algorithms",
         {"dx7": dx7_voice.export, "fm": dx7.export},
     ),
     "faust": Format(
-        ".dsp", "Faust program with pm.modalModel, compiles to plug-ins and web audio", {"modal": faust.export}
+        ".dsp",
+        "Faust program with pm.modalModel, compiles to plug-ins and web audio: all but the room",
+        {"modal": faust.export},
     ),
 }
 

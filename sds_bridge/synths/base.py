@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -47,6 +48,15 @@ class Synth(ABC):
             seed: of every noise in the sound.
             reference_note: the note that the patch was tuned at (a modal patch's pitch is given there).
         """
+
+    def ringing_seconds(self, values: Values) -> float:
+        """How long the first voice goes on after its key is up: 90 dB of its slowest release, decay or room."""
+        times = [
+            float(values[p.name][0].max())
+            for p in self.parameters
+            if p.unit == "s" and not re.fullmatch(r"pitch\.\w+|op\d+\.(attack|decay)", p.name)
+        ]
+        return 1.5 * max(times, default=0.0)
 
     def positions_from(self, patch: Patch) -> Values:
         """Declared values of a patch as positions ``[1, size]``; raises PatchError where they don't fit."""

@@ -14,6 +14,7 @@ import torch
 
 from sds_bridge.synths import dx7_tables as tables
 from sds_bridge.synths.base import Synth, Values
+from sds_bridge.synths.dx7_algorithms import ALGORITHMS
 from sds_bridge.synths.dx7_envelope import envelope
 from sds_bridge.synths.dx7_operators import OPERATORS, operators
 from sds_bridge.synths.dx7_parameters import dx7_parameters
@@ -175,6 +176,19 @@ class DX7Synth(Synth):
         own = self._stack(v, "fixed_frequency") > 0.5
         octaves = torch.where(own, fixed, ratio)[..., None] + torch.where(own[..., None], 0.0, pitch[:, None])
         return _steps(octaves, rate)
+
+    def ringing_seconds(self, values: Values) -> float:
+        """90 dB of the slowest carrier's fourth stage; without end where that stops above silence."""
+        slowest = 0.0
+        for op in ALGORITHMS[int(values["algorithm"][0, 0])].carriers:
+            own = {name: float(values[f"op{op + 1}.{name}"][0, 0]) for name in ("rate4", "level4", "output_level")}
+            if own["output_level"] == 0:
+                continue
+            if own["level4"] > 0:
+                return math.inf
+            blocks = 15 * tables.OCTAVE / float(tables.ENVELOPE_STEP[int(own["rate4"]) * 41 >> 6])
+            slowest = max(slowest, blocks * tables.BLOCK / 44100)
+        return slowest
 
     def starting_positions(self, batch: int, seed: int) -> Values:
         """A carrier with a soft modulator and two quiet pairs beside it, varied by the seed (algorithm 5)."""

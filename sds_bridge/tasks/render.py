@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +61,7 @@ def render(
     synth = make_synth(patch.synth, patch.settings)
     values = synth.values_from(patch)
     song = read_song(midi_path, channel)
-    ring = tail if tail is not None else ringing_seconds(values, synth)
+    ring = tail if tail is not None else min(synth.ringing_seconds(values), LONGEST_TAIL)
     _check_lengths(song, ring, rate, midi_path)
 
     began = time.monotonic()
@@ -136,19 +134,6 @@ class Voices:
         fade = min(round(FADE_SECONDS * self.rate), voice.shape[1])
         voice[:, voice.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
         return voice
-
-
-def ringing_seconds(values: Values, synth: Synth) -> float:
-    """How long a voice can be heard after its key is up: 90 dB down its slowest release, decay or room."""
-    times = [float(values[name].max()) for name in _ringing(synth)]
-    return min(1.5 * max(times, default=0.0), LONGEST_TAIL)
-
-
-def _ringing(synth: Synth) -> Iterator[str]:
-    """Names of the 60 dB times that go on after the key is up."""
-    for parameter in synth.parameters:
-        if parameter.unit == "s" and not re.fullmatch(r"pitch\.\w+|op\d+\.(attack|decay)", parameter.name):
-            yield parameter.name
 
 
 def _ignored(song: Song) -> str:
