@@ -22,6 +22,7 @@ class Settings:
     rescale: 0…1, see ``guidance.mix``.
     denoising_steps: K of the DDIM.
     low, high: range of t.
+    focus: how far targets near the render count for more, see ``update.nearness``.
     """
 
     steps: int
@@ -35,6 +36,7 @@ class Settings:
     high: float
     update: Update
     log_weight: float
+    focus: float = 0.0
 
 
 Kind = TypeVar("Kind", bound="DataclassInstance")

@@ -66,8 +66,27 @@ def waveform_loss(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return 0.5 * (x - target.detach()).square().mean(0).sum()
 
 
+def nearness(x: torch.Tensor, target: torch.Tensor, focus: float, window: int = 1024) -> torch.Tensor:
+    """Weights ``[B]`` of the targets that sum to 1: softmax of −focus · distance over the mean distance.
+
+    The targets of one render differ in pitch and rhythm where the prompt leaves them open, and their plain mean
+    (``focus`` 0) is a blur that no synth should follow. Leaning on those near the render, as mean shift does, climbs
+    towards one of the prior's modes. The distance is the mean |Δ log S|.
+    """
+    if not focus:
+        return torch.full((len(target),), 1 / len(target), device=target.device)
+    with torch.no_grad():
+        found, wanted = (torch.log(magnitude(sound, window) + 1e-3) for sound in (x, target))
+        distance = (wanted - found).abs().flatten(1).mean(1)
+        return torch.softmax(-focus * distance / distance.mean().clamp(min=1e-9), 0)
+
+
 def spectrogram_loss(
-    x: torch.Tensor, target: torch.Tensor, windows: tuple[int, ...] = WINDOWS, log_weight: float = 0.0
+    x: torch.Tensor,
+    target: torch.Tensor,
+    windows: tuple[int, ...] = WINDOWS,
+    log_weight: float = 0.0,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Eq. 7: ½ Σ_m ‖S_m(x) − E[S_m(sg(x̂))]‖², each window by its number of bins; the mean is over the targets.
 
@@ -78,16 +97,18 @@ def spectrogram_loss(
         x: ``[1, C, T]``.
         target: ``[B, C, T]``.
         log_weight: adds the same on log(S + 1e-3), on which quiet partials and tails count as they are heard.
+        weights: of the targets, ``[B]``, summing to 1; equal without.
     """
+    share = torch.full((len(target),), 1 / len(target), device=x.device) if weights is None else weights
     loss = x.new_zeros(())
     for window in windows:
         found = magnitude(x, window)
         with torch.no_grad():
             wanted = magnitude(target, window)
         bins = found.shape[-1] * found.shape[-2]
-        loss = loss + 0.5 * (found - wanted.mean(0, keepdim=True)).square().sum() / bins * 1000
+        loss = loss + 0.5 * (found - torch.tensordot(share, wanted, 1)).square().sum() / bins * 1000
         if log_weight:
-            level = wanted.add_(1e-3).log_().mean(0, keepdim=True)
+            level = torch.tensordot(share, wanted.add_(1e-3).log_(), 1)
             loss = loss + log_weight * 0.5 * (torch.log(found + 1e-3) - level).square().sum() / bins
     return loss
 

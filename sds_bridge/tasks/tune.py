@@ -109,7 +109,8 @@ def sds_loss(
     if settings.update == "waveform":
         return update.waveform_loss(x, target)
     windows = update.WINDOWS if settings.update == "multiscale" else update.WINDOWS[1:2]
-    return update.spectrogram_loss(x, target, windows, settings.log_weight)
+    weights = update.nearness(x, target, settings.focus)
+    return update.spectrogram_loss(x, target, windows, settings.log_weight, weights)
 
 
 def locked(synth: Synth, patterns: list[str]) -> frozenset[str]:

@@ -147,3 +147,15 @@ def test_times_stay_in_range_and_strata_are_filled(schedule):
 def test_annealing_lowers_the_top():
     late = timesteps.draw("annealed", 64, 0.1, 0.9, 1.0, torch.Generator().manual_seed(1))
     assert late.max() <= 0.3 + 1e-6
+
+
+def test_nearness_prefers_the_target_that_is_nearest():
+    time = torch.arange(24_000) / 24_000
+    x = torch.sin(2 * math.pi * 300 * time)[None, None]
+    targets = torch.stack([torch.sin(2 * math.pi * hz * time) for hz in (300.0, 450.0, 900.0)])[:, None]
+    assert torch.allclose(update.nearness(x, targets, 0.0), torch.full((3,), 1 / 3))
+    weights = update.nearness(x, targets, 5.0)
+    assert weights.sum().item() == pytest.approx(1.0)
+    assert weights.argmax() == 0 and weights[0] > 0.5
+    near, far = (update.spectrogram_loss(x, targets, weights=w).item() for w in (weights, None))
+    assert near < far
