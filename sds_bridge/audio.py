@@ -32,7 +32,7 @@ def load(path: str | Path, longest_seconds: float = LONGEST_SECONDS) -> Clip:
     """Read an audio file whole.
 
     Raises:
-        InputError: missing, not audio, empty, longer than ``longest_seconds``, or with samples that aren't finite.
+        InputError: missing, not audio, empty, not shorter than ``longest_seconds``, or with samples that aren't finite.
     """
     path = Path(path)
     if not path.is_file():
@@ -40,9 +40,9 @@ def load(path: str | Path, longest_seconds: float = LONGEST_SECONDS) -> Clip:
     try:
         with soundfile.SoundFile(path) as file:
             rate, subtype = file.samplerate, file.subtype
-            if len(file) > longest_seconds * rate:
+            if len(file) >= longest_seconds * rate:
                 raise InputError(
-                    f"{path}: {len(file) / rate:.0f} s long; at most {longest_seconds:.0f} s is taken. Cut it and try again."
+                    f"{path}: {len(file) / rate:.0f} s long; clips shorter than {longest_seconds:.0f} s are taken. Cut it and try again."
                 )
             samples = file.read(dtype="float32", always_2d=True).T
     except soundfile.LibsndfileError as error:

@@ -227,6 +227,11 @@ class Store:
             (status, result, error, time.time(), job, owner),
         )
 
+    def silent_seconds(self) -> float:
+        """How long ago a running job was last heard of; 0 when none runs."""
+        row = self._db.execute("SELECT min(heartbeat) AS oldest FROM job WHERE status = 'running'").fetchone()
+        return 0.0 if row["oldest"] is None else time.time() - row["oldest"]
+
     def requeue_running(self, crashed: str = "") -> tuple[Job, ...]:
         """Put running jobs back into the queue, to go on from their checkpoints; only with no worker alive.
 

@@ -1,4 +1,4 @@
-"""Keeps one worker process alive, and settles the jobs of one that died."""
+"""Keeps one worker process alive, ends one that hangs, and settles the jobs of one that died."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ WORKER = (sys.executable, "-m", "sds_bridge.daemon.worker")
 STOP_SECONDS = 60.0
 LONGEST_PAUSE = 30.0
 DEATHS_TO_TELL = 3
+# no step takes as long, nor does loading a prior from disk
+HUNG_SECONDS = 900.0
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,10 @@ class Supervisor:
             ) from None
 
     def tick(self) -> None:
+        if self._process is not None and self._store.silent_seconds() > HUNG_SECONDS:
+            log.error("the worker has not been heard of for %.0f s; ending it", HUNG_SECONDS)
+            self._process.kill()
+            self._process.wait()
         if self._process is not None and self._process.poll() is not None:
             self._bury(self._process)
         if self._process is None and time.monotonic() >= self._not_before:

@@ -22,24 +22,22 @@ WINDOWS = (512, 1024, 2048, 4096)
 def ddim(
     prior: Prior,
     z: torch.Tensor,
-    t: torch.Tensor,
+    times: torch.Tensor,
     prompt: Condition,
     without: Condition,
     tau: float,
-    steps: int,
     rescale: float = 0.0,
 ) -> torch.Tensor:
-    """K-step deterministic DDIM (Song et al. 2021, eq. 12 with η = 0) from t to 0; returns ĥ₀.
+    """Deterministic DDIM (Song et al. 2021, eq. 12 with η = 0) along ``times`` ``[K, B]``, then to 0; returns ĥ₀.
 
-    With ε̂ = (z − α·x̂₀)/σ, one step is z' = α'·x̂₀ + σ'·ε̂. Times are t·(1 − k/K).
+    With ε̂ = (z − α·x̂₀)/σ, one step is z' = α'·x̂₀ + σ'·ε̂.
     """
     estimate = z
-    for k in range(steps):
-        now = t * (1 - k / steps)
+    for k, now in enumerate(times):
         estimate = guided_denoise(prior, z, now, prompt, without, tau, rescale)
-        if k + 1 < steps:
+        if k + 1 < len(times):
             alpha, sigma = prior.alpha_sigma(now)
-            alpha_next, sigma_next = prior.alpha_sigma(t * (1 - (k + 1) / steps))
+            alpha_next, sigma_next = prior.alpha_sigma(times[k + 1])
             z = alpha_next * estimate + sigma_next * (z - alpha * estimate) / sigma
     return estimate
 
@@ -56,9 +54,10 @@ def target(
     steps: int,
     rescale: float = 0.0,
 ) -> torch.Tensor:
-    """Noise ``latents`` to t and denoise them: ĥ₀ ``[B, C, L]``, a constant."""
+    """Noise ``latents`` to t and denoise them in ``steps`` equal steps of t: ĥ₀ ``[B, C, L]``, a constant."""
     alpha, sigma = prior.alpha_sigma(t)
-    return ddim(prior, alpha * latents + sigma * noise, t, prompt, without, tau, steps, rescale)
+    times = torch.stack([t * (1 - k / steps) for k in range(steps)])
+    return ddim(prior, alpha * latents + sigma * noise, times, prompt, without, tau, rescale)
 
 
 def waveform_loss(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -64,6 +64,10 @@ class Prior(ABC):
         """α(t) and σ(t), shaped ``[B, 1, 1]`` for t ``[B]``."""
 
     @abstractmethod
+    def time_at(self, odds: torch.Tensor) -> torch.Tensor:
+        """The t at which σ/α is ``odds``, of any shape."""
+
+    @abstractmethod
     def denoise(self, z: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
         """x̂₀ for z ``[B, C, L]`` at times t ``[B]``; batch of ``condition`` equals z's."""
 

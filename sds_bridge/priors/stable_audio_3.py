@@ -48,6 +48,9 @@ class StableAudio3Prior(Prior):
         t = t[:, None, None]
         return 1 - t, t
 
+    def time_at(self, odds: torch.Tensor) -> torch.Tensor:
+        return odds / (1 + odds)
+
     def denoise(self, z: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
         # the scheduler's timesteps are the sigmas themselves times its num_train_timesteps
         scale = self.pipeline.scheduler.config.num_train_timesteps

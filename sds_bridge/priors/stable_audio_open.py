@@ -72,6 +72,9 @@ class StableAudioOpenPrior(Prior):
         angle = (t * (math.pi / 2))[:, None, None]
         return torch.cos(angle), torch.sin(angle)
 
+    def time_at(self, odds: torch.Tensor) -> torch.Tensor:
+        return odds.atan() * (2 / math.pi)
+
     def denoise(self, z: torch.Tensor, t: torch.Tensor, condition: Condition) -> torch.Tensor:
         frames = z.shape[2]
         if frames not in self._rotary:

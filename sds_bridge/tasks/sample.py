@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -12,13 +13,16 @@ from sds_bridge.priors import catalog
 from sds_bridge.tasks.provenance import unknown_word_warning
 
 PEAK = 10 ** (-1 / 20)
+RESCALE = 0.7
 
 
 @torch.no_grad()
 def draw(
     prior_name: str, prompt: str, seed: int, steps: int, guidance: float, negative: str = "", count: int = 1
 ) -> torch.Tensor:
-    """``[count, channels, T]`` of the prior's window (at most 10 s): deterministic DDIM from noise, t from 0.999.
+    """``[count, channels, T]`` of the prior's window (at most 10 s): deterministic DDIM from noise.
+
+    σ/α falls geometrically from 100 to 0.05, so that most steps lie where the sound takes shape.
 
     Args:
         guidance: the paper's τ.
@@ -33,9 +37,10 @@ def draw(
             for i in range(count)
         ]
     )
-    t = torch.full((count,), 0.999)
+    odds = torch.logspace(math.log10(100.0), math.log10(0.05), steps)
+    times = prior.time_at(odds)[:, None].expand(steps, count)
     prompted, without = prior.embed(prompt, seconds), prior.embed(negative or None, seconds)
-    return prior.decode(ddim(prior, z, t, prompted, without, guidance, steps, rescale=0.5))
+    return prior.decode(ddim(prior, z, times, prompted, without, guidance, RESCALE))
 
 
 def run(

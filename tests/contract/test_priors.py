@@ -135,6 +135,9 @@ def check_contract(prior, prompt):
     assert a.shape == z.shape
     assert not torch.allclose(a, b)
     assert torch.allclose(together, torch.cat([a, b]), atol=1e-4)
+    odds = torch.tensor([0.05, 1.0, 100.0])
+    alpha, sigma = prior.alpha_sigma(prior.time_at(odds))
+    assert torch.allclose((sigma / alpha).flatten(), odds, rtol=1e-3)
 
 
 def test_stable_audio_open_contract(open_folder):

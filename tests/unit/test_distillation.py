@@ -32,6 +32,9 @@ class GaussianPrior(Prior):
     def alpha_sigma(self, t):
         return torch.cos(t * math.pi / 2)[:, None, None], torch.sin(t * math.pi / 2)[:, None, None]
 
+    def time_at(self, odds):
+        return odds.atan() * (2 / math.pi)
+
     def denoise(self, z, t, condition):
         alpha, sigma = self.alpha_sigma(t)
         mean = condition.tensors["mean"]
@@ -66,7 +69,8 @@ def test_ddim_follows_the_probability_flow(steps):
     prior = GaussianPrior()
     z, t = torch.randn(4, 2, 8), torch.full((4,), 0.7)
     prompt, without = prior.embed("1.0", 1), prior.embed(None, 1)
-    found = update.ddim(prior, z, t, prompt.expand(4), without.expand(4), 0.0, steps)
+    times = torch.stack([t * (1 - k / steps) for k in range(steps)])
+    found = update.ddim(prior, z, times, prompt.expand(4), without.expand(4), 0.0)
     alpha, sigma = prior.alpha_sigma(t)
     exact = 1.0 + (z - alpha) * prior.spread / (alpha**2 * prior.spread**2 + sigma**2).sqrt()
     error = (found - exact).abs().max().item()
