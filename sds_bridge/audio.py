@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,12 @@ class Clip:
         return self.samples.shape[1] / self.rate
 
 
+def check_header(path: str | Path, longest_seconds: float = LONGEST_SECONDS) -> None:
+    """What a file's header tells without reading it; raises InputError as :func:`load`."""
+    with _opened(Path(path), longest_seconds):
+        pass
+
+
 def load(path: str | Path, longest_seconds: float = LONGEST_SECONDS) -> Clip:
     """Read an audio file whole.
 
@@ -35,20 +43,9 @@ def load(path: str | Path, longest_seconds: float = LONGEST_SECONDS) -> Clip:
         InputError: missing, not audio, empty, not shorter than ``longest_seconds``, or with samples that aren't finite.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file. Give the path of an audio file (WAV, AIFF, FLAC, Ogg, MP3).")
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate, subtype = file.samplerate, file.subtype
-            if len(file) >= longest_seconds * rate:
-                raise InputError(
-                    f"{path}: {len(file) / rate:.0f} s long; clips shorter than {longest_seconds:.0f} s are taken. Cut it and try again."
-                )
-            samples = file.read(dtype="float32", always_2d=True).T
-    except soundfile.LibsndfileError as error:
-        raise InputError(
-            f"{path}: not a readable audio file ({error.error_string}). Give WAV, AIFF, FLAC, Ogg or MP3."
-        ) from None
+    with _opened(path, longest_seconds) as file:
+        rate, subtype = file.samplerate, file.subtype
+        samples = file.read(dtype="float32", always_2d=True).T
     if samples.shape[1] == 0:
         raise InputError(f"{path}: holds 0 samples. Give a clip with sound in it.")
     if not np.isfinite(samples).all():
@@ -56,6 +53,26 @@ def load(path: str | Path, longest_seconds: float = LONGEST_SECONDS) -> Clip:
             f"{path}: {np.count_nonzero(~np.isfinite(samples))} samples are NaN or infinite. Export the clip again."
         )
     return Clip(np.ascontiguousarray(samples), rate, subtype)
+
+
+@contextmanager
+def _opened(path: Path, longest_seconds: float) -> Iterator[soundfile.SoundFile]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file. Give the path of an audio file (WAV, AIFF, FLAC, Ogg, MP3).")
+    try:
+        with soundfile.SoundFile(path) as file:
+            if len(file) >= longest_seconds * file.samplerate:
+                raise InputError(
+                    f"{path}: {len(file) / file.samplerate:.0f} s long; clips shorter than {longest_seconds:.0f} s are taken."
+                    " Cut it and try again."
+                )
+            if len(file) == 0:
+                raise InputError(f"{path}: holds 0 samples. Give a clip with sound in it.")
+            yield file
+    except soundfile.LibsndfileError as error:
+        raise InputError(
+            f"{path}: not a readable audio file ({error.error_string}). Give WAV, AIFF, FLAC, Ogg or MP3."
+        ) from None
 
 
 def save(path: str | Path, samples: np.ndarray, rate: int, subtype: str = "FLOAT") -> Path:

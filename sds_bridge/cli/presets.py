@@ -19,7 +19,7 @@ app = typer.Typer()
 @app.command()
 def export(
     patches: Annotated[list[Path], typer.Argument(help="patch.json; several for a bank")],
-    to: Annotated[str, typer.Option(help="dx7, dx7-bank or faust")],
+    to: Annotated[str, typer.Option(help="dx7, dx7-bank, faust or sfz")],
     out: Annotated[Path, typer.Option("--out", "-o", help="preset file to write")],
     check: Annotated[bool, typer.Option("--verify", help="play it in its real engine beside the patch")] = False,
     force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
@@ -30,6 +30,14 @@ def export(
 
     _refuse_existing(out, force)
     loaded = [Patch.load(path) for path in patches]
+    if to == "sfz" and len(loaded) == 1:
+        prepare_torch()
+        from sds_bridge.tasks import multisample
+
+        for line in multisample.export(loaded[0], out, force):
+            print(f"- {line}")
+        print(out)
+        return
     if to == "dx7-bank":
         content, report = catalog.bank(loaded)
     elif len(loaded) > 1:
@@ -58,6 +66,8 @@ def formats() -> None:
     table = Table("name", "file", "from", "what", "verified by", box=None)
     for name, one in FORMATS.items():
         table.add_row(name, one.suffix, ", ".join(one.exports), one.description, engine_state(name))
+    what = "samples over keys and velocities with loops, for any sampler; the synth itself is lost"
+    table.add_row("sfz", ".sfz", "dx7, fm, modal", what, "no engine is wired up (sfizz plays it in the tests)")
     Console().print(table)
 
 

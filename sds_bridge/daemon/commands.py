@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sds_bridge import __version__
+from sds_bridge import __version__, audio
 from sds_bridge.daemon.access import Access, free_job_id, job_folder
 from sds_bridge.daemon.addresses import TABLE, Call, check, find, request_id
 from sds_bridge.daemon.osc import MalformedError, Message, Value, decode
@@ -98,6 +98,7 @@ class Commands:
         clip = self._access.readable(call.values["clip"], "clip")
         if not clip.is_file():
             raise InputError(f"clip: {clip}: is a folder. Give the path of an audio file.")
+        audio.check_header(clip)
         return self._create("separate", SeparateRequest, call.values | call.options | {"clip": str(clip)}, call, sender)
 
     def _create(self, kind: str, model: Any, values: dict[str, Any], call: Call, sender: Endpoint) -> Answer:

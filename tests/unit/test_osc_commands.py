@@ -3,7 +3,9 @@
 import random
 import time
 
+import numpy as np
 import pytest
+import soundfile
 from osc_datagrams import FOO, PING, bundle
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
@@ -70,7 +72,7 @@ def test_a_token_gives_the_same_job(front):
 
 
 def test_separate_stores_the_real_path(front):
-    (front.folder / "clip.wav").write_bytes(b"x")
+    soundfile.write(front.folder / "clip.wav", np.zeros(100), 8000)
     (front.folder / "link.wav").symlink_to(front.folder / "clip.wav")
     front.one("/sds/separate", "a", str(front.folder / "link.wav"), "sax", "traffic", "sds_weight=0")
     request = front.store.get(1).request
@@ -96,6 +98,7 @@ def test_separate_stores_the_real_path(front):
         (("/sds/separate", 1, "clip.wav", "sax"), "clip: 'clip.wav' is not an absolute path"),
         (("/sds/separate", 1, "{folder}", "sax"), "is a folder"),
         (("/sds/separate", 1, "{folder}/no.wav", "sax"), "no such file"),
+        (("/sds/separate", 1, "{folder}/text.wav", "sax"), "not a readable audio file"),
         (("/sds/separate", 1, "{folder}/clip.wav", ""), r"stems: is empty"),
         (("/sds/separate", 1, "{folder}/clip.wav", *["s"] * 9), "stems: "),
         (("/sds/job/status", 1, 5), "job 5: no such job"),
@@ -106,7 +109,8 @@ def test_separate_stores_the_real_path(front):
     ],
 )
 def test_refusals_echo_the_id_in_one_line(front, message, why):
-    (front.folder / "clip.wav").write_bytes(b"x")
+    soundfile.write(front.folder / "clip.wav", np.zeros(100), 8000)
+    (front.folder / "text.wav").write_bytes(b"no sound")
     values = [v.replace("{folder}", str(front.folder)) if isinstance(v, str) else v for v in message]
     answer = front.one(*values)
     assert (answer.address, answer.values[0]) == ("/sds/error", 1)
