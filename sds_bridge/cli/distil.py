@@ -107,7 +107,7 @@ def sample(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="WAV file to write")] = None,
     seed: SeedOption = 0,
     steps: Annotated[int, typer.Option(help="denoising steps")] = 30,
-    guidance: Annotated[float, typer.Option(help="the paper's tau")] = 8.0,
+    guidance: Annotated[float, typer.Option(help="the paper's tau")] = 5.0,
     negative: Annotated[str, typer.Option(help="what it should not be")] = "",
     prior: PriorOption = "starter",
     list_sounds: Annotated[

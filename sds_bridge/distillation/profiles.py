@@ -50,11 +50,11 @@ def with_given(settings: Kind, **given: int | float | None) -> Kind:
 PROFILES = {
     # for a CPU and two minutes
     "draft": Settings(
-        steps=130,
+        steps=200,
         batch=8,
         learning_rate=2e-2,
-        guidance=12.0,
-        rescale=0.7,
+        guidance=8.0,
+        rescale=1.0,
         denoising_steps=3,
         schedule="annealed",
         # the starter's latents keep level and envelope up to t = 0.9; a prompt acts above that
@@ -62,6 +62,7 @@ PROFILES = {
         high=0.99,
         update="multiscale",
         log_weight=1.0,
+        focus=60.0,
     ),
     # the paper's FM setting: 1000 × 8, lr 5e-3, τ 15
     "paper": Settings(

@@ -65,18 +65,18 @@ def waveform_loss(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return 0.5 * (x - target.detach()).square().mean(0).sum()
 
 
-def nearness(x: torch.Tensor, target: torch.Tensor, focus: float, window: int = 1024) -> torch.Tensor:
+def nearness(found: torch.Tensor, wanted: torch.Tensor, focus: float) -> torch.Tensor:
     """Weights ``[B]`` of the targets that sum to 1: softmax of −focus · distance over the mean distance.
 
     The targets of one render differ in pitch and rhythm where the prompt leaves them open, and their plain mean
     (``focus`` 0) is a blur that no synth should follow. Leaning on those near the render, as mean shift does, climbs
     towards one of the prior's modes. The distance is the mean |Δ log S|.
+
+    Args:
+        found, wanted: magnitudes of the render ``[1, …]`` and of the targets ``[B, …]``.
     """
-    if not focus:
-        return torch.full((len(target),), 1 / len(target), device=target.device)
     with torch.no_grad():
-        found, wanted = (torch.log(magnitude(sound, window) + 1e-3) for sound in (x, target))
-        distance = (wanted - found).abs().flatten(1).mean(1)
+        distance = ((wanted + 1e-3).log() - (found + 1e-3).log()).abs().flatten(1).mean(1)
         return torch.softmax(-focus * distance / distance.mean().clamp(min=1e-9), 0)
 
 
@@ -85,7 +85,7 @@ def spectrogram_loss(
     target: torch.Tensor,
     windows: tuple[int, ...] = WINDOWS,
     log_weight: float = 0.0,
-    weights: torch.Tensor | None = None,
+    focus: float = 0.0,
 ) -> torch.Tensor:
     """Eq. 7: ½ Σ_m ‖S_m(x) − E[S_m(sg(x̂))]‖², each window by its number of bins; the mean is over the targets.
 
@@ -96,19 +96,20 @@ def spectrogram_loss(
         x: ``[1, C, T]``.
         target: ``[B, C, T]``.
         log_weight: adds the same on log(S + 1e-3), on which quiet partials and tails count as they are heard.
-        weights: of the targets, ``[B]``, summing to 1; equal without.
+        focus: makes the mean over the targets a weighted one, see :func:`nearness`; 0 is the paper's.
     """
-    share = torch.full((len(target),), 1 / len(target), device=x.device) if weights is None else weights
+    found = [magnitude(x, window) for window in windows]
+    with torch.no_grad():
+        wanted = [magnitude(target, window) for window in windows]
+    middle = (len(windows) - 1) // 2
+    share = nearness(found[middle], wanted[middle], focus)
     loss = x.new_zeros(())
-    for window in windows:
-        found = magnitude(x, window)
-        with torch.no_grad():
-            wanted = magnitude(target, window)
-        bins = found.shape[-1] * found.shape[-2]
-        loss = loss + 0.5 * (found - torch.tensordot(share, wanted, 1)).square().sum() / bins * 1000
+    for ours, theirs in zip(found, wanted, strict=True):
+        bins = ours.shape[-1] * ours.shape[-2]
+        loss = loss + 0.5 * (ours - torch.tensordot(share, theirs, 1)).square().sum() / bins * 1000
         if log_weight:
-            level = torch.tensordot(share, wanted.add_(1e-3).log_(), 1)
-            loss = loss + log_weight * 0.5 * (torch.log(found + 1e-3) - level).square().sum() / bins
+            level = torch.tensordot(share, theirs.add_(1e-3).log_(), 1)
+            loss = loss + log_weight * 0.5 * (torch.log(ours + 1e-3) - level).square().sum() / bins
     return loss
 
 

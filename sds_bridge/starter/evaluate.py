@@ -34,7 +34,7 @@ def nearest_rate(queries: torch.Tensor, wanted: list[str], index: torch.Tensor, 
 
 @torch.no_grad()
 def measure(
-    folder: Path, weights: Path, classes: int = 20, seeds: int = 3, steps: int = 30, tau: float = 8.0
+    folder: Path, weights: Path, classes: int = 20, seeds: int = 3, steps: int = 30, tau: float = 4.0
 ) -> dict[str, str]:
     """Rates of real clips held out, of the same through the codec, and of samples of the best covered classes."""
     judge = Judge.load(weights / "judge")

@@ -160,8 +160,10 @@ class DX7Synth(Synth):
     def _with_tremolo(self, v: Values, levels: torch.Tensor, tremolo: torch.Tensor) -> torch.Tensor:
         sensitivity = lookup(tables.AMPLITUDE_SENSITIVITY, self._stack(v, "amp_mod_sensitivity"))[..., None]
         depth = floor(tremolo[:, None] * sensitivity / 2**24)
-        lowered = levels - floor(levels * floor(torch.exp(depth / 262144 * 0.07 + 12.2)) / 2**24)
-        return torch.where(sensitivity > 0, lowered, levels + (lowered - lowered.detach()))
+        share = floor(torch.exp(depth / 262144 * 0.07 + 12.2)) / 2**24
+        # without sensitivity the engine leaves levels alone, but the way there has a slope
+        way = levels.detach() * share
+        return torch.where(sensitivity > 0, levels - floor(levels * share), levels - (way - way.detach()))
 
     def _frequencies(self, v: Values, keys: torch.Tensor, pitch: torch.Tensor, rate: int) -> torch.Tensor:
         """Phase steps a sample, ``[B, 6, blocks]``."""

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
+
+
+@lru_cache(maxsize=2)
+def white_spectrum(samples: int, seed: int) -> torch.Tensor:
+    """Of seeded white noise; kept for the next call."""
+    with torch.inference_mode(False), torch.no_grad():
+        return torch.fft.rfft(torch.randn(samples, generator=torch.Generator().manual_seed(seed)))
 
 
 def low_passed_noise(samples: int, corner: torch.Tensor, rate: int, seed: int) -> torch.Tensor:
@@ -15,8 +24,6 @@ def low_passed_noise(samples: int, corner: torch.Tensor, rate: int, seed: int) -
     Returns:
         ``[B, samples]``, differentiable in ``corner``.
     """
-    generator = torch.Generator().manual_seed(seed)
-    white = torch.randn(samples, generator=generator).to(corner.device)
     frequency = torch.fft.rfftfreq(samples, 1 / rate, device=corner.device)
     response = 1 / torch.sqrt(1 + (frequency / corner) ** 2)
-    return torch.fft.irfft(torch.fft.rfft(white) * response, n=samples)
+    return torch.fft.irfft(white_spectrum(samples, seed).to(corner.device) * response, n=samples)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 
 from sds_bridge.synths.envelope import fall
@@ -25,6 +27,18 @@ def band_edges_masks(bands_hz: tuple[float, ...], length: int, rate: int) -> tor
     return torch.stack(masks)
 
 
+@lru_cache(maxsize=2)
+def band_noise(bands_hz: tuple[float, ...], samples: int, rate: int, seed: int) -> torch.Tensor:
+    """``[2, bands, samples]``, each band with unit energy a second. Kept for the next call: a tune asks for it at
+    every step."""
+    generator = torch.Generator().manual_seed(seed)
+    # what is kept must serve a later gradient, even when the first caller wants none
+    with torch.inference_mode(False), torch.no_grad():
+        spectrum = torch.fft.rfft(torch.randn(2, samples, generator=generator))
+        noise = torch.fft.irfft(spectrum[:, None] * band_edges_masks(bands_hz, samples, rate), n=samples)
+        return noise / (noise.square().sum(-1, keepdim=True) * rate / samples).clamp(min=1e-12).sqrt()
+
+
 def band_noise_room(
     level: torch.Tensor, decay: torch.Tensor, bands_hz: tuple[float, ...], samples: int, rate: int, seed: int
 ) -> torch.Tensor:
@@ -35,11 +49,7 @@ def band_noise_room(
             before its decay, so that the level does not depend on the sample rate.
         seed: of the noise; the same for the same rate and length.
     """
-    generator = torch.Generator().manual_seed(seed)
-    spectrum = torch.fft.rfft(torch.randn(2, samples, generator=generator).to(level.device))
-    masks = band_edges_masks(bands_hz, samples, rate).to(level.device)
-    noise = torch.fft.irfft(spectrum[:, None] * masks, n=samples)
-    noise = noise / (noise.square().sum(-1, keepdim=True) * rate / samples).clamp(min=1e-12).sqrt()
+    noise = band_noise(bands_hz, samples, rate, seed).to(level.device)
     time = torch.arange(samples, device=level.device) / rate
     room = torch.zeros(level.shape[0], 2, samples, device=level.device)
     for band in range(level.shape[1]):

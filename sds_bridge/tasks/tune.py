@@ -31,6 +31,7 @@ from sds_bridge.tasks.provenance import record, unknown_word_warning
 from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop, TuneRequest, stepwise
 
 VELOCITY = 100
+FULL_SCALE = 0.9
 PREVIEW_RATE = 44100
 LONGEST_WINDOW = 10.0
 HOLD_SHARE = 0.75
@@ -106,11 +107,12 @@ def sds_loss(
         return update.encoder_loss(latents, estimate, t, prior)
     with torch.no_grad():
         target = prior.decode(estimate, reference=x.detach().expand(settings.batch, -1, -1))
+        # strong guidance overshoots at onsets; what is louder than full scale was never in the prior's data
+        target = target * (FULL_SCALE / target.abs().amax((1, 2), keepdim=True).clamp(min=FULL_SCALE))
     if settings.update == "waveform":
         return update.waveform_loss(x, target)
     windows = update.WINDOWS if settings.update == "multiscale" else update.WINDOWS[1:2]
-    weights = update.nearness(x, target, settings.focus)
-    return update.spectrogram_loss(x, target, windows, settings.log_weight, weights)
+    return update.spectrogram_loss(x, target, windows, settings.log_weight, settings.focus)
 
 
 def locked(synth: Synth, patterns: list[str]) -> frozenset[str]:

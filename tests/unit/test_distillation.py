@@ -157,9 +157,10 @@ def test_nearness_prefers_the_target_that_is_nearest():
     time = torch.arange(24_000) / 24_000
     x = torch.sin(2 * math.pi * 300 * time)[None, None]
     targets = torch.stack([torch.sin(2 * math.pi * hz * time) for hz in (300.0, 450.0, 900.0)])[:, None]
-    assert torch.allclose(update.nearness(x, targets, 0.0), torch.full((3,), 1 / 3))
-    weights = update.nearness(x, targets, 5.0)
+    found, wanted = magnitude(x, 1024), magnitude(targets, 1024)
+    assert torch.allclose(update.nearness(found, wanted, 0.0), torch.full((3,), 1 / 3))
+    weights = update.nearness(found, wanted, 5.0)
     assert weights.sum().item() == pytest.approx(1.0)
     assert weights.argmax() == 0 and weights[0] > 0.5
-    near, far = (update.spectrogram_loss(x, targets, weights=w).item() for w in (weights, None))
+    near, far = (update.spectrogram_loss(x, targets, focus=f).item() for f in (5.0, 0.0))
     assert near < far

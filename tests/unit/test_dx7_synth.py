@@ -123,6 +123,15 @@ def test_slopes_of_levels_agree_with_differences():
     assert np.corrcoef(np.array(pairs).T)[0, 1] > 0.98
 
 
+def test_slopes_of_levels_are_counted_once_without_tremolo():
+    name, plain = "op1.output_level", {f"op{i}__amp_mod_sensitivity": 0 for i in range(1, 7)}
+    values = voice(**plain)
+    leaf = values[name].clone().requires_grad_()
+    (slope,) = torch.autograd.grad(bands({**values, name: leaf}).sum(), [leaf])
+    up, down = (bands({**values, name: values[name] + s}).sum() for s in (1, -1))
+    assert float(slope) == pytest.approx(float(up - down) / 2, rel=0.2)
+
+
 def test_every_free_parameter_moves_the_sound_somewhere():
     values = {name: value.requires_grad_() for name, value in voice().items()}
     slopes = torch.autograd.grad(bands(values).sum(), [values[p.name] for p in FREE], allow_unused=True)

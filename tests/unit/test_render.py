@@ -3,6 +3,7 @@
 import mido
 import numpy as np
 import pytest
+import torch
 
 from sds_bridge import audio
 from sds_bridge.errors import InputError, PatchError
@@ -162,3 +163,20 @@ def test_bad_requests_write_nothing(song, patch, tmp_path):
         assert "\n" not in str(caught.value)
     assert taken.read_bytes() == b"mine"
     assert not out.exists()
+
+
+def test_a_render_without_gradients_leaves_later_ones_with_theirs():
+    """Noise is kept between calls; a tensor made in inference mode would refuse to be saved for a gradient."""
+    from sds_bridge.synths.catalog import make_synth
+
+    for name in ("fm", "modal"):
+        synth = make_synth(name)
+        positions = synth.starting_positions(1, 0)
+        options = {"note": 60, "velocity": 90, "seconds": 0.1234, "hold": 0.1, "rate": 24_000}
+        with torch.inference_mode():
+            first = synth.render(synth.values_at(positions), **options)
+        leaf = positions["reverb.send" if name == "fm" else "reverb.level"].requires_grad_()
+        again = synth.render(synth.values_at(positions), **options)
+        assert torch.equal(first, again.detach())
+        (slope,) = torch.autograd.grad(again.square().sum(), [leaf])
+        assert slope.abs().sum() > 0
