@@ -61,8 +61,8 @@ PROFILES = {
         low=0.85,
         high=0.99,
         update="multiscale",
-        log_weight=1.0,
-        focus=60.0,
+        log_weight=0.2,
+        focus=40.0,
     ),
     # the paper's FM setting: 1000 × 8, lr 5e-3, τ 15
     "paper": Settings(

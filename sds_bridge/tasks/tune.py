@@ -64,9 +64,13 @@ class Stage:
         )
 
     def for_prior(self, positions: Tensors) -> torch.Tensor:
-        """``[B, prior.channels, T]`` at the prior's rate."""
+        """``[B, prior.channels, T]`` at the prior's rate, its peak at ``FULL_SCALE`` as in the prior's data.
+
+        The prior then judges the sound and not its level, so a tune can't drift into silence.
+        """
         stereo = self.render(positions, self.prior.sample_rate)
-        return stereo.mean(1, keepdim=True) if self.prior.channels == 1 else stereo
+        heard = stereo.mean(1, keepdim=True) if self.prior.channels == 1 else stereo
+        return heard * (FULL_SCALE / heard.abs().amax((1, 2), keepdim=True).clamp(min=1e-5))
 
 
 def window_seconds(prior: Prior) -> float:
