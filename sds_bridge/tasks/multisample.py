@@ -56,8 +56,10 @@ def release_seconds(synth: Synth, values: Values, note: int) -> float:
     sounds = []
     for held in (hold, seconds):
         with torch.inference_mode():
-            options = {"note": note, "velocity": 100, "seconds": seconds, "hold": held, "rate": RATE}
-            sounds.append(synth.render(values, reference_note=note, **options)[0].float().numpy())
+            sound = synth.render(
+                values, note=note, velocity=100, seconds=seconds, hold=held, rate=RATE, reference_note=note
+            )
+            sounds.append(sound[0].float().numpy())
     frame = RATE // 100
     power = [np.square(s).sum(0)[: len(s[0]) // frame * frame].reshape(-1, frame).sum(1) for s in sounds]
     fall = np.sqrt(power[0] / (power[1] + 1e-12) + 1e-12)[round(hold * 100) :]

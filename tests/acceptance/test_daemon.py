@@ -86,7 +86,7 @@ BAD_TUNES = {
     "unknown option": (("kick", "fm"), {"speed": 3}, "'speed': unknown option"),
     "steps no number": (("kick", "fm"), {"steps": "many"}, "steps: "),
     "guidance not finite": (("kick", "fm"), {"guidance": "nan"}, "guidance: "),
-    "note out of range": (("kick", "fm"), {"note": 200}, "note: "),
+    "note out of range": (("kick", "fm"), {"note": 200}, "note '200'"),
     "start outside": (("kick", "fm"), {"start": "/etc/passwd"}, "start: /etc/passwd is outside"),
     "prior outside": (("kick", "fm"), {"prior": "/etc"}, "prior: /etc is outside"),
 }

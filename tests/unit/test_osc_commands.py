@@ -88,7 +88,7 @@ def test_separate_stores_the_real_path(front):
     [
         (("/sds/tune", 1, "", "fm"), "prompt: is empty"),
         (("/sds/tune", 1, "x" * 501, "fm"), "prompt: has 501 characters"),
-        (("/sds/tune", 1, "kick", "zither"), "synth: .*'fm' or 'modal'.*'zither'"),
+        (("/sds/tune", 1, "kick", "zither"), "synth: .*'fm', 'modal' or 'dx7'.*'zither'"),
         (("/sds/tune", 1, "kick", "fm", "steps=many"), "steps: .*'many'"),
         (("/sds/tune", 1, "kick", "fm", "guidance=nan"), "guidance: "),
         (("/sds/tune", 1, "kick", "fm", "seed=-1"), "seed: "),
