@@ -25,6 +25,7 @@ class Settings:
     focus: how far targets near the render count for more, see ``update.nearness``.
     reach: longest step of the classifier update, see ``update.classifier_target``.
     candidates: sounds of the synth among which the start is chosen (``tasks/starting_point.py``); 0 for none.
+    judged_low: lowest t of the draws by which sounds are compared; the highest is ``high``.
     keep_best: whether the patch is the step that the prior finds best, or the last one.
     """
 
@@ -42,6 +43,7 @@ class Settings:
     focus: float = 0.0
     reach: float = 0.6
     candidates: int = 0
+    judged_low: float = 0.8
     keep_best: bool = False
 
 
@@ -56,7 +58,7 @@ def with_given(settings: Kind, **given: int | float | None) -> Kind:
 PROFILES = {
     # for a CPU and a minute
     "draft": Settings(
-        steps=60,
+        steps=50,
         batch=8,
         learning_rate=1e-2,
         guidance=40.0,

@@ -1,9 +1,10 @@
 """Where a tune starts: of many sounds that the synth can make, the one that the prompt explains best.
 
 Gradient descent on a synth ends near where it began: no gradient leads from a pluck to a held note, or to another
-harmonic. So sounds spread over the synth's range are heard by the prior first (``distillation/evidence.py``): all with
-a few draws, the best with more, and the best of those, on different algorithms where the synth has some, are tuned for a
-few steps each. The one that the prior likes best then goes on.
+harmonic. So sounds spread over the synth's range are heard by the prior first (``distillation/evidence.py``), all with
+a few draws and the best with more. A synth with algorithms, which have no slope at all, then tries the best sounds of
+several for a few steps each. (Without algorithms such a trial chose worse by an outside embedding than the evidence
+of the starts.)
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Judge:
         """``stream`` numbers independent sets of draws of one seed."""
         frames = round(self.stage.seconds * self.stage.prior.sample_rate / self.stage.prior.hop_length)
         shape = torch.Size([self.stage.prior.latent_channels, frames])
-        return draw(count, shape, self.settings.low, self.settings.high, step_generator(seed, -stream))
+        return draw(count, shape, self.settings.judged_low, self.settings.high, step_generator(seed, -stream))
 
     @torch.no_grad()
     def latents(self, positions: Tensors) -> torch.Tensor:
@@ -87,11 +88,12 @@ def best_start(
     scores: list[float] = []
     latents = []
     for begin in range(0, size, _TOGETHER):
-        if should_stop():
-            return None
         heard = judge.latents(rows(pool, range(begin, min(begin + _TOGETHER, size))))
         latents += list(heard)
-        scores += [judge(one, draws[:FIRST_DRAWS]) for one in heard]
+        for one in heard:
+            if should_stop():
+                return None
+            scores.append(judge(one, draws[:FIRST_DRAWS]))
         tell(len(scores))
     short = sorted(range(size), key=lambda i: -scores[i])[:SHORT_LIST]
     closer = {}
@@ -101,14 +103,17 @@ def best_start(
         rest = judge(latents[i], draws[FIRST_DRAWS:])
         closer[i] = (scores[i] * FIRST_DRAWS + rest * (DRAWS - FIRST_DRAWS)) / DRAWS
         tell(size + done)
-    return _trial(judge, pool, sorted(short, key=lambda i: -closer[i]), plan, should_stop)
+    ranked = sorted(short, key=lambda i: -closer[i])
+    if "algorithm" in pool and "algorithm" not in kept:
+        return _trial(judge, pool, ranked, plan, should_stop)
+    return rows(pool, ranked[:1])
 
 
 def _trial(judge: Judge, pool: Tensors, ranked: list[int], plan: Run, should_stop: ShouldStop) -> Tensors | None:
-    """A few steps from each finalist, all with the same draws; the start whose result has the most evidence."""
+    """A few steps from the best of each algorithm, all with the same draws; the start whose result has most evidence."""
     finalists: dict[float, int] = {}
     for i in ranked:
-        finalists.setdefault(float(pool["algorithm"][i, 0]) if "algorithm" in pool else i, i)
+        finalists.setdefault(float(pool["algorithm"][i, 0]), i)
     draws = judge.draws(DRAWS, plan.seed, 2)
     best: tuple[float, int] | None = None
     for i in list(finalists.values())[:FINALISTS]:
@@ -135,10 +140,10 @@ def found_before(folder: Path, identity: str, default: Tensors, look: Callable[[
     return start
 
 
-def best_step(judge: Judge, positions: Callable[[int], Tensors], steps: int, seed: int, looks: int = LOOKS) -> int:
-    """The step, of ``looks`` along the way, whose sound has the most evidence under draws of its own."""
+def best_step(judge: Judge, positions: Callable[[int], Tensors], steps: int, first: int, seed: int) -> int:
+    """The step, of some from ``first`` to the last, whose sound has the most evidence under draws of its own."""
     draws = judge.draws(FINAL_DRAWS, seed, 3)
-    asked = {max(1, round(steps * k / looks)) for k in range(1, looks + 1)}
+    asked = {max(first, round(steps * k / LOOKS)) for k in range(LOOKS + 1)}
     return max(asked, key=lambda step: (judge(judge.latents(positions(step))[0], draws), step))
 
 

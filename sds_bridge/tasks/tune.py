@@ -182,7 +182,8 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
         history.close()
         return Result(out, [], {"steps": outcome.steps}, stopped=True)
     if settings.keep_best and outcome.steps:
-        outcome.kept = best_step(judge, history.row, outcome.steps, request.seed)
+        # a start that was chosen may be the best; one that was given is to be changed
+        outcome.kept = best_step(judge, history.row, outcome.steps, 0 if begun is not start else 1, request.seed)
         outcome.values = history.row(outcome.kept)
     blended = {name for name in plan.start if name not in plan.frozen}
     outcome.values |= {n: torch.lerp(start[n], outcome.values[n], request.amount) for n in blended}
