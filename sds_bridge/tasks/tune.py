@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from sds_bridge import audio
@@ -263,15 +262,10 @@ def _write(
     write_text(out / "history.csv", rows.getvalue())
     files = [
         patch.save(out / "patch.json"),
-        audio.save(out / "preview.wav", _safe(after), PREVIEW_RATE, "FLOAT"),
+        audio.save(out / "preview.wav", audio.unclipped(after), PREVIEW_RATE, "FLOAT"),
         panels(out / "before-after.png", [("before", before), ("after", after)], PREVIEW_RATE, request.prompt[:90]),
         out / "history.csv",
     ]
     write_text(out / "job.json", json.dumps({"task": "tune", **details, **summary}, indent=1) + "\n")
     (out / ".checkpoint.safetensors").unlink(missing_ok=True)
     return Result(out, [f.resolve() for f in [*files, out / "job.json"]], summary)
-
-
-def _safe(samples: np.ndarray) -> np.ndarray:
-    """Attenuate a preview that would clip; others are as rendered."""
-    return samples / max(1.0, float(np.abs(samples).max(initial=0)))
