@@ -3,7 +3,7 @@
 import WaveSurfer from "../vendor/wavesurfer.esm.js";
 import Spectrogram from "../vendor/spectrogram.esm.js";
 import { sound } from "./api.js";
-import { loudness, matched } from "./loudness.js";
+import { difference, loudness, matched } from "./loudness.js";
 
 const DECODE_RATE = 44100;
 
@@ -18,7 +18,7 @@ class Side {
       container,
       height: 72,
       sampleRate: DECODE_RATE,
-      normalize: false,
+      normalize: true,
       cursorWidth: 2,
       ...this.colours(),
       plugins: [
@@ -101,9 +101,9 @@ export class Deck {
   get lowered() {
     if (!this.equal) return "";
     const { A, B } = this.sides;
-    const difference = A.loudness - B.loudness;
-    if (!Number.isFinite(difference) || Math.abs(difference) < 0.1) return "";
-    return `${difference > 0 ? "A" : "B"} −${Math.abs(difference).toFixed(1)} dB`;
+    const louder = difference(A.loudness, B.loudness);
+    if (Math.abs(louder) < 0.1) return "";
+    return `${louder > 0 ? "A" : "B"} −${Math.abs(louder).toFixed(1)} dB`;
   }
 
   balance() {

@@ -32,16 +32,17 @@ const result = ({ file, report }) => html`
 
 export const exporting = (job) => {
   const formats = state.formats.filter((format) => format.synths.includes(state.patch.patch.synth));
+  const chosen = formats.find((format) => format.name === state.format) ?? formats[0];
   return html`
     <section class="card" aria-labelledby="export-title">
       <h2 id="export-title">Export</h2>
       <form class="inline" @submit=${write}>
-        <label>Format<select name="format" aria-describedby="format-about" @change=${() => update()}>
+        <label>Format<select name="format" aria-describedby="format-about" @change=${(event) => update({ format: event.target.value })}>
           ${formats.map((format) => html`<option value=${format.name}>${format.name} (${format.suffix})</option>`)}
         </select></label>
         <button type="submit" aria-busy=${state.busy.export ? "true" : nothing}>Export ${state.step === null ? "the result" : `step ${state.step}`}</button>
       </form>
-      <ul class="formats faint" id="format-about">${formats.map((format) => html`<li><strong>${format.name}</strong> ${format.description}</li>`)}</ul>
+      <p class="faint" id="format-about">${chosen?.description ?? ""}</p>
       ${problem("export")}
       ${state.exported ? result(state.exported) : nothing}
     </section>`;

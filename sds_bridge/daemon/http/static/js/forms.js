@@ -74,13 +74,13 @@ const separate = submitting("separate", (data) => {
 
 async function take(file) {
   if (!file) return;
-  update({ clip: null, uploading: 0, problem: { ...state.problem, separate: null } });
+  update({ clip: null, uploading: 0, problem: { ...state.problem, clip: null } });
   try {
     const clip = await upload(file, (share) => update({ uploading: share }));
     update({ clip: { ...clip, name: file.name } });
     announce(`${file.name} is here, ${clip.seconds.toFixed(1)} seconds.`);
   } catch (error) {
-    update({ problem: { ...state.problem, separate: error.message } });
+    update({ problem: { ...state.problem, clip: error.message } });
   }
   update({ uploading: null });
 }
@@ -109,9 +109,9 @@ const tuneForm = () => html`
     <datalist id="sounds">${state.sounds.map((sound) => html`<option value=${sound}></option>`)}</datalist>
     <div class="pair">
       <label>Synth<select name="synth">
-        <option value="fm">FM, four operators</option>
-        <option value="modal">Modal, impacts</option>
-        <option value="dx7">DX7 voice</option>
+        <option value="fm">FM</option>
+        <option value="modal">Modal</option>
+        <option value="dx7">DX7</option>
       </select></label>
       ${number("steps", "Steps", { max: 100000, placeholder: "automatic" })}
     </div>
@@ -141,6 +141,7 @@ const separateForm = () => html`
       <span>${clipText()}</span>
       <input type="file" name="clip" aria-label="Clip" accept="audio/*,.wav,.aif,.aiff,.flac,.ogg,.mp3" @change=${(event) => take(event.target.files[0])}>
     </label>
+    ${problem("clip")}
     <label for="separate-stems">What is in it? One sound a line</label>
     <textarea id="separate-stems" name="stems" rows="3" maxlength="4000" placeholder=${"saxophone\ntraffic"}
       aria-describedby="separate-words" @input=${(event) => checkWords("separate", event.target.value)}></textarea>

@@ -15,6 +15,7 @@ export { onTheme };
 /** Forget what belonged to the job that was open. */
 export function leave() {
   silence();
+  document.querySelector("#job form[aria-label=Refine]")?.reset();
   update({ step: null, patch: null, before: null, locked: new Set(), stem: null, files: [], exported: null, problem: {} });
 }
 
@@ -37,9 +38,12 @@ export async function visit(job) {
   }
 }
 
+/** A clip's name without the mark that keeps uploads apart. */
+const clipName = (path) => path.split(/[/\\]/).pop().replace(/^[0-9a-f]{8}-/, "");
+
 const facts = (job) => {
   const { request, summary } = job;
-  const found = job.kind === "tune" ? [request.synth, `note ${request.note}`] : [request.clip.split(/[/\\]/).pop(), request.mode];
+  const found = job.kind === "tune" ? [request.synth, `note ${request.note}`] : [clipName(request.clip), request.mode];
   found.push(`seed ${request.seed}`);
   if (job.steps) found.push(`${job.steps} steps`);
   if (summary.seconds) found.push(`took ${duration(summary.seconds)}`);
@@ -49,10 +53,9 @@ const facts = (job) => {
 const measured = ({ summary }) => {
   if (summary.alignment_after === undefined) return nothing;
   const [before, after] = [summary.alignment_before, summary.alignment_after];
-  return html`<dl class="measured">
-    <div><dt>Match to the words before</dt><dd>${before.toFixed(3)}</dd></div>
-    <div><dt>after</dt><dd class=${after >= before ? "better" : "worse"}>${after.toFixed(3)}</dd></div>
-  </dl>`;
+  return html`<p class="measured" title="by the bundled judge, 0 to 1">
+    <span class="figures">${before.toFixed(2)} <span aria-label="to">→</span> <b class=${after >= before ? "better" : "worse"}>${after.toFixed(2)}</b></span>
+    <span>match to the words, before and after</span></p>`;
 };
 
 const going = (job) => html`
@@ -97,7 +100,7 @@ export function jobView() {
     ${job.error ? html`<p class="problem" role="alert">${job.error}</p>` : nothing}
     ${problem("job")}
     ${ended ? nothing : going(job)}
-    ${job.status === "done" || tuned ? listening(job) : nothing}
+    ${tuned || (job.kind === "separate" && state.stem) ? listening(job) : nothing}
     ${job.kind === "separate" && job.status === "done" ? stems(job) : nothing}
     ${tuned ? html`${exporting(job)}${refine(job)}` : nothing}
     ${fileList()}

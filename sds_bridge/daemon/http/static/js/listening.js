@@ -69,6 +69,7 @@ const side = (name, title, about) => html`
       ${deck?.loading[name] ? html`<small class="faint" aria-busy="true">loading</small>` : nothing}
     </figcaption>
     <div id="wave-${name.toLowerCase()}" class="wave" role="img" aria-label="Waveform and spectrogram of ${title}"></div>
+    <small class="axis">40 Hz to 16 kHz, logarithmic; 75 dB</small>
   </figure>`;
 
 const scrubber = () => {
@@ -76,10 +77,12 @@ const scrubber = () => {
   if (!steps) return nothing;
   const at = state.step ?? steps;
   return html`
-    <label class="scrub">Step along the way
-      <output>${at} of ${steps}${state.step === null ? ", the result" : at === 0 ? ", the start" : ""}</output>
-      <input type="range" min="0" max=${steps} step="1" .value=${String(at)} @input=${scrub}
-        aria-valuetext="step ${at} of ${steps}"></label>`;
+    <div class="scrub">
+      <label for="step">Step along the way</label>
+      <output for="step">${at} of ${steps}${state.step === null ? ", the result" : at === 0 ? ", the start" : ""}</output>
+      <input id="step" type="range" min="0" max=${steps} step="1" .value=${String(at)} @input=${scrub}
+        aria-valuetext="step ${at} of ${steps}">
+    </div>`;
 };
 
 const stemChoice = (job) => html`

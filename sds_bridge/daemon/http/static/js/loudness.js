@@ -18,9 +18,17 @@ export async function loudness(buffer) {
   return -0.691 + 10 * Math.log10(power);
 }
 
+const FARTHEST = 24; // dB; beyond it one of the two is as good as silent, and stays as it is
+
+/** By how many dB the first is louder, where they can be matched; else 0. */
+export function difference(first, second) {
+  const found = first - second;
+  return Math.abs(found) <= FARTHEST ? found : 0;
+}
+
 /** Gains 0…1 that make two loudnesses equal by lowering the louder. */
 export function matched(first, second) {
-  if (!Number.isFinite(first) || !Number.isFinite(second)) return [1, 1];
-  const down = 10 ** (-Math.abs(first - second) / 20);
-  return first > second ? [down, 1] : [1, down];
+  const louder = difference(first, second);
+  const down = 10 ** (-Math.abs(louder) / 20);
+  return louder > 0 ? [down, 1] : [1, down];
 }

@@ -7,6 +7,7 @@ export const state = {
   kind: "tune", // which form is open
   sounds: [],
   formats: [],
+  format: null, // chosen for export
   words: {}, // by field: {known, unknown, checked}
   clip: null, // the upload that a separation will name
   uploading: null, // 0…1 while a clip is sent
