@@ -49,8 +49,13 @@ def page(browser, daemon):
     opened.set_default_timeout(60_000)
     wrong = []
     opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" and "422" not in said.text else None)
-    opened.on("request", lambda asked: None if asked.url.startswith((daemon.http, "blob:", "data:")) else wrong.append(asked.url))
+    opened.on(
+        "console", lambda said: wrong.append(said.text) if said.type == "error" and "422" not in said.text else None
+    )
+    opened.on(
+        "request",
+        lambda asked: None if asked.url.startswith((daemon.http, "blob:", "data:")) else wrong.append(asked.url),
+    )
     opened.goto(daemon.http)
     playwright.expect(opened.get_by_text("daemon connected")).to_be_visible()
     yield opened
@@ -110,7 +115,9 @@ def test_a_new_user_tunes_scrubs_locks_refines_and_exports(page, daemon):
     shoot(page, "empty")
     no_serious_fault(page)
     page.get_by_label("What should it sound like?").fill("kick drum zorble")
-    playwright.expect(page.locator("#tune-words")).to_contain_text("zorble isn't known to the starter; the rest is used")
+    playwright.expect(page.locator("#tune-words")).to_contain_text(
+        "zorble isn't known to the starter; the rest is used"
+    )
     first = start_tune(page, "kick drum", 5)
     done(page)
     assert job(daemon, first).request["steps"] == 5
@@ -149,7 +156,9 @@ def test_a_new_user_tunes_scrubs_locks_refines_and_exports(page, daemon):
     second = int(page.url.rsplit("/", 1)[1])
     done(page)
     request = job(daemon, second).request
-    assert {"op1.ratio", "op1.level", "pitch.sweep"} <= set(request["lock"]) and request["prompt"] == "bright snare drum"
+    assert {"op1.ratio", "op1.level", "pitch.sweep"} <= set(request["lock"]) and request[
+        "prompt"
+    ] == "bright snare drum"
     was = Patch.load(request["start"])
     now = Patch.load(daemon.folder / "jobs" / str(second) / "patch.json")
     assert was.provenance["step"] == 2

@@ -14,10 +14,9 @@ from sds_bridge.daemon.access import Access
 from sds_bridge.daemon.http import files, jobs, knowledge, steps, uploads
 from sds_bridge.daemon.http.guard import Guard
 from sds_bridge.daemon.http.rendering import Renderer
-from sds_bridge.daemon.http.service import Service, answer_errors
+from sds_bridge.daemon.http.service import LARGEST_BODY, Service, answer_errors
 from sds_bridge.daemon.store import Store
 
-LARGEST_BODY = 1 << 20
 STATIC = Path(__file__).parent / "static"
 
 
@@ -44,7 +43,6 @@ def make_app(folder: Path, access: Access, token: str | None = None, hosts: froz
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
-        max_body_size=LARGEST_BODY,
         lifespan=lifespan,
     )
     app.add_middleware(

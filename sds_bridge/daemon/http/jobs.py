@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from sds_bridge.daemon.http.models import JobView, SeparationBody, TuneBody
-from sds_bridge.daemon.http.service import REFUSALS, Asked, Here, Service
+from sds_bridge.daemon.http.service import LARGEST_BODY, REFUSALS, Asked, Here, Service
 from sds_bridge.daemon.http.steps import start_file
 from sds_bridge.daemon.store import Job
 from sds_bridge.errors import JobError
@@ -18,7 +18,7 @@ from sds_bridge.errors import JobError
 MOST_LISTED = 200
 FOLLOW_SECONDS = 0.2
 
-router = APIRouter(prefix="/api", tags=["jobs"], responses=REFUSALS)
+router = APIRouter(prefix="/api", tags=["jobs"], responses=REFUSALS, max_body_size=LARGEST_BODY)
 _DERIVED = {"token", "start_job", "start_step"}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sds_bridge.daemon.intake import what
 from sds_bridge.daemon.store import Job, Status
@@ -19,20 +20,31 @@ class Refusal(BaseModel):
     error: str
 
 
-class TuneBody(TuneRequest):
-    """A tune. Fields that are left out have their profile's own value."""
+class Body(BaseModel):
+    """What a client sends as JSON: no other fields, no NaN, numbers as numbers, text that is text."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text(cls, values: Any) -> Any:
+        try:
+            json.dumps(values, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("holds half of a surrogate pair; send whole characters") from None
+        return values
+
+
+class TuneBody(Body, TuneRequest):
+    """A tune. Fields that are left out have their profile's own value."""
 
     start_job: int | None = Field(None, ge=1, le=LARGEST_ID, description="go on from this job's patch instead of start")
     start_step: int | None = Field(None, ge=0, le=100_000, description="at this step of start_job; None is its result")
     token: str | None = Field(None, max_length=200, description="a request sent twice with one token makes one job")
 
 
-class SeparationBody(SeparateRequest):
+class SeparationBody(Body, SeparateRequest):
     """A separation. ``clip`` is the path that an upload gave, or one in an allowed folder."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
     token: str | None = Field(None, max_length=200, description="a request sent twice with one token makes one job")
 
@@ -133,10 +145,8 @@ class PatchView(BaseModel):
     parameters: list[ParameterView]
 
 
-class ExportBody(BaseModel):
+class ExportBody(Body):
     """Which format, and of which step; null is the result."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     format: str = Field(max_length=50)
     step: int | None = Field(None, ge=0, le=100_000)

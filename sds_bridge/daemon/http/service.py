@@ -20,6 +20,7 @@ from sds_bridge.daemon.intake import Intake
 from sds_bridge.daemon.store import Job, Store
 from sds_bridge.errors import JobError, SdsBridgeError
 
+LARGEST_BODY = 1 << 20
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Refusal, "description": "not a whole request"},
     403: {"model": Refusal, "description": "not from here"},

@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse
 
 from sds_bridge.daemon.http.files import view
 from sds_bridge.daemon.http.models import ExportBody, ExportView, FormatView, ParameterView, PatchView
-from sds_bridge.daemon.http.service import REFUSALS, Asked, Here, Service
+from sds_bridge.daemon.http.service import LARGEST_BODY, REFUSALS, Asked, Here, Service
 from sds_bridge.daemon.store import Job
 from sds_bridge.formats import catalog
 from sds_bridge.patch import Patch
@@ -22,7 +22,7 @@ from sds_bridge.synths.declarations import declared
 from sds_bridge.synths.parameters import check
 from sds_bridge.tasks import history
 
-router = APIRouter(prefix="/api", tags=["patches"], responses=REFUSALS)
+router = APIRouter(prefix="/api", tags=["patches"], responses=REFUSALS, max_body_size=LARGEST_BODY)
 Step = Annotated[int | None, Query(ge=0, le=100_000, description="0 is the start; without it, the result")]
 SAMPLED = "sfz"
 SAMPLED_ABOUT = "samples over keys and velocities with loops, for any sampler, as a zip; the synth itself is lost"
