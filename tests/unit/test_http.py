@@ -258,9 +258,12 @@ def test_no_file_outside_the_jobs_folder_is_read(front, name):
     front.get(f"/api/jobs/{job}/files/passwd", 404)
 
 
-@pytest.mark.parametrize("name", ["../app.py", "%2e%2e/app.py", "js/../../app.py", "/etc/passwd", "..\\app.py"])
+@pytest.mark.parametrize(
+    "name", ["%2e%2e/app.py", "%2e%2e%2fapp.py", "js%2f..%2f..%2fapp.py", "/etc/passwd", "..\\app.py"]
+)
 def test_the_page_gives_nothing_else(front, name):
     front.get(f"/{name}", 404)
+    front.get(f"/static/{name}", 404)
 
 
 def test_an_uploaded_clip_can_be_separated(front, tmp_path):
@@ -331,7 +334,7 @@ def test_uploads_are_bounded(front):
         {"sec-fetch-site": "same-site", "sec-fetch-mode": "cors"},
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/api", "/api/jobs", "/js/main.js"])
+@pytest.mark.parametrize("path", ["/", "/api", "/api/jobs", "/static/js/main.js"])
 def test_other_sites_are_refused(front, headers, path):
     front.get(path, 403, headers=headers)
 
@@ -342,7 +345,7 @@ def test_our_own_names_are_taken(front, host):
 
 
 def test_every_answer_forbids_what_the_page_does_not_need(front):
-    for path in ("/", "/api", "/js/main.js"):
+    for path in ("/", "/api", "/static/js/main.js"):
         headers = front.get(path).headers
         assert "default-src 'self'" in headers["content-security-policy"]
         assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")

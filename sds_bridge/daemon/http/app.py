@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from sds_bridge import __version__
@@ -54,5 +55,10 @@ def make_app(folder: Path, access: Access, token: str | None = None, hosts: froz
     answer_errors(app)
     for room in (knowledge, jobs, steps, files, uploads):
         app.include_router(room.router)
-    app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
     return app

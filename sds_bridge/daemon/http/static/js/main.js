@@ -10,7 +10,7 @@ import { ENDED } from "./text.js";
 
 const shell = () => html`
   <header class="bar">
-    <a class="brand" href="#/"><img src="icon.svg" alt="" width="28" height="28"> SDS Bridge</a>
+    <a class="brand" href="#/"><img src="/static/icon.svg" alt="" width="28" height="28"> SDS Bridge</a>
     <span class="link ${state.connected ? "up" : "down"}">${state.connected ? "daemon connected" : "daemon not connected"}</span>
     <button class="quiet" type="button" @click=${switchTheme} aria-label="Switch between light and dark">
       <svg width="18" height="18" viewBox="0 0 18 18" aria-hidden="true"><circle cx="9" cy="9" r="7" fill="none" stroke="currentColor" stroke-width="2"/><path d="M9 2a7 7 0 0 1 0 14z" fill="currentColor"/></svg></button>
