@@ -59,6 +59,6 @@ def make_app(folder: Path, access: Access, token: str | None = None, hosts: froz
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+        return FileResponse(STATIC / "index.html")
 
     return app

@@ -41,7 +41,7 @@ async def download(asked: Asked, here: Here, name: str) -> FileResponse:
         raise HTTPException(
             404, f"{name[:100]!r}: no such file of job {asked.id}. Its files are at /api/jobs/{asked.id}/files."
         )
-    return FileResponse(file, filename=file.name, headers={"cache-control": "no-cache"})
+    return FileResponse(file, filename=file.name)
 
 
 @router.get("/jobs/{job}/clip", response_class=FileResponse, responses={200: {"content": {"audio/*": {}}}})
@@ -52,7 +52,7 @@ async def get_clip(asked: Asked, here: Here) -> FileResponse:
     clip = here.access.readable(asked.request["clip"], "clip")
     if not clip.is_file():
         raise HTTPException(404, f"{clip.name}: is gone.")
-    return FileResponse(clip, filename=clip.name, headers={"cache-control": "no-cache"})
+    return FileResponse(clip, filename=clip.name)
 
 
 def within(folder: Path, name: str) -> Path | None:

@@ -60,6 +60,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 answered = MutableHeaders(scope=message)
                 answered.update(HEADERS)
+                answered.setdefault("cache-control", "no-cache")
                 if self._token is not None and self._by_link(scope):
                     answered.append("set-cookie", f"{COOKIE}={self._token}; HttpOnly; SameSite=Strict; Path=/")
             await send(message)

@@ -28,6 +28,8 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _text(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
         try:
             json.dumps(values, ensure_ascii=False).encode()
         except UnicodeEncodeError:

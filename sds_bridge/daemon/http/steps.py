@@ -163,4 +163,4 @@ def _last_step(folder: Path) -> int | None:
 def _wav(file: Path) -> FileResponse:
     if not file.is_file():
         raise HTTPException(404, f"{file.name}: is gone. Tune again to have it.")
-    return FileResponse(file, media_type="audio/wav", headers={"cache-control": "no-cache"})
+    return FileResponse(file, media_type="audio/wav")
