@@ -19,8 +19,16 @@ from sds_bridge.errors import InputError, JobError
 
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
+WAKE_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
+
+
+class _Server(uvicorn.Server):
+    async def main_loop(self) -> None:
+        """uvicorn's own wakes ten times a second, which is most of what an idle front would use."""
+        while not await self.on_tick(0):
+            await asyncio.sleep(WAKE_SECONDS)
 
 
 class HttpServer:
@@ -41,7 +49,7 @@ class HttpServer:
     ) -> None:
         self._socket = _bound(host, port)
         self._app = make_app(folder, access, token, hosts)
-        self._server = uvicorn.Server(
+        self._server = _Server(
             uvicorn.Config(
                 self._app,
                 http="h11",
