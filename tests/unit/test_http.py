@@ -388,6 +388,22 @@ def test_routes_and_methods_that_are_not_there(front):
     front.ask("DELETE", "/api/jobs", 405)
 
 
+def test_a_full_disk_is_told(front, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    job = front.tuned()
+    monkeypatch.setattr("pathlib.Path.mkdir", full)
+    assert "No space left on device" in front.post(f"/api/jobs/{job}/exports", {"format": "dx7"}, 409)
+
+
+def test_half_a_clip_of_a_killed_daemon_is_removed(tmp_path):
+    (tmp_path / "uploads").mkdir()
+    (tmp_path / "uploads" / ".half.part").write_bytes(b"RIFF")
+    with TestClient(make_app(tmp_path, Access([tmp_path])), base_url=HOST):
+        assert list((tmp_path / "uploads").iterdir()) == []
+
+
 def test_a_full_queue_is_told(front):
     for number in range(100):
         front.store.create("tune", {"prompt": str(number)})

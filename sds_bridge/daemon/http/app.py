@@ -31,6 +31,7 @@ def make_app(folder: Path, access: Access, token: str | None = None, hosts: froz
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         store, renderer = Store(folder / "jobs.sqlite"), Renderer()
+        uploads.forget_halves(folder)
         app.state.service = Service(store, access, folder, renderer)
         yield
         await renderer.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,6 +91,18 @@ def answer_errors(app: FastAPI) -> None:
         answer = refusal(error.status_code, text)
         answer.headers.update(error.headers or {})
         return answer
+
+    @app.exception_handler(OSError)
+    async def _disk(request: Request, error: OSError) -> JSONResponse:
+        return refusal(
+            409, f"a file can't be used just now ({error.strerror or error}). Make room if the disk is full; try again."
+        )
+
+    @app.exception_handler(sqlite3.Error)
+    async def _busy(request: Request, error: sqlite3.Error) -> JSONResponse:
+        return refusal(
+            409, f"the job store can't be used just now ({error}). Make room if the disk is full; try again."
+        )
 
     @app.exception_handler(Exception)
     async def _ours_to_fix(request: Request, error: Exception) -> JSONResponse:

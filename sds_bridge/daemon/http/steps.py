@@ -24,6 +24,7 @@ from sds_bridge.tasks import history
 
 router = APIRouter(prefix="/api", tags=["patches"], responses=REFUSALS, max_body_size=LARGEST_BODY)
 Step = Annotated[int | None, Query(ge=0, le=100_000, description="0 is the start; without it, the result")]
+MOST_PREVIEWS = 40
 SAMPLED = "sfz"
 SAMPLED_ABOUT = "samples over keys and velocities with loops, for any sampler, as a zip; the synth itself is lost"
 
@@ -74,6 +75,7 @@ async def get_preview(asked: Asked, here: Here, step: Step = None) -> FileRespon
         _check_step(folder, step)
         file.parent.mkdir(exist_ok=True)
         await here.renderer.run("preview", folder=str(folder), step=step, out=str(file))
+        _keep_newest(file.parent)
     return _wav(file)
 
 
@@ -158,6 +160,12 @@ def _last_step(folder: Path) -> int | None:
             return len(stored["positions"]) - 1
     except (OSError, KeyError, ValueError):
         return None
+
+
+def _keep_newest(folder: Path) -> None:
+    heard = sorted(folder.glob("*.wav"), key=lambda file: file.stat().st_mtime)
+    for old in heard[:-MOST_PREVIEWS]:
+        old.unlink(missing_ok=True)
 
 
 def _wav(file: Path) -> FileResponse:

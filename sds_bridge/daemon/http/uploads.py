@@ -45,6 +45,12 @@ async def upload(
         beside.unlink(missing_ok=True)
 
 
+def forget_halves(folder: Path) -> None:
+    """Remove what a killed daemon had received of a clip."""
+    for half in (folder / "uploads").glob(".*.part"):
+        half.unlink(missing_ok=True)
+
+
 async def _receive(request: Request, beside: Path) -> None:
     try:
         with open(beside, "wb") as file:

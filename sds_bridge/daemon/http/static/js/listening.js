@@ -19,7 +19,7 @@ const preview = (job, step) => `/api/jobs/${job.id}/preview.wav${step === null ?
 
 const pairOf = (job) =>
   job.kind === "tune"
-    ? { A: preview(job, 0), B: preview(job, state.step) }
+    ? { A: state.patch.steps === null ? null : preview(job, 0), B: preview(job, state.step) }
     : { A: `/api/jobs/${job.id}/clip`, B: state.stem?.url };
 
 /** Show a finished job's sounds, once their places are drawn. */
