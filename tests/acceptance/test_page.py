@@ -185,7 +185,7 @@ def test_a_broken_file_is_refused_and_a_clip_is_separated(page, daemon, tmp_path
     sound = 0.4 * np.sin(2 * np.pi * 220 * time) + 0.1 * np.random.default_rng(0).standard_normal(48_000)
     soundfile.write(clip, sound, 24_000)
     drop(page, broken)
-    playwright.expect(page.get_by_role("alert")).to_contain_text("broken.wav: not a readable audio file")
+    playwright.expect(page.get_by_role("alert").first).to_contain_text("broken.wav: not a readable audio file")
     shoot(page, "broken")
     no_serious_fault(page)
     drop(page, clip)
