@@ -34,6 +34,7 @@ def daemon(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
+    playwright.expect.set_options(timeout=30_000)
     with playwright.sync_playwright() as started:
         launched = started.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]

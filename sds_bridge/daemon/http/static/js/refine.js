@@ -36,9 +36,11 @@ function groups(parameters) {
   return [...found];
 }
 
+const SHORT = { semitones: "st", cents: "ct", ratio: "×" };
+
 const value = (one) => {
   const shown = one.values.length > 1 ? `${one.values.length} values` : number(one.values[0]);
-  return one.unit && one.values.length === 1 ? `${shown} ${one.unit}` : shown;
+  return one.unit && one.values.length === 1 ? `${shown} ${SHORT[one.unit] ?? one.unit}` : shown;
 };
 
 const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
@@ -71,7 +73,7 @@ export const refine = (job) => {
     <section class="card" aria-labelledby="refine-title">
       <h2 id="refine-title">Lock and refine</h2>
       <p class="faint">Lock what should stay as it is at ${from}; then say what comes next. The dot is the value here, the line where it started.</p>
-      <div class="groups" role="group" aria-label="Parameters">${groups(state.patch.parameters).map((one) => lockGroup(one, before))}</div>
+      <div class="groups">${groups(state.patch.parameters).map((one) => lockGroup(one, before))}</div>
       <form @submit=${again} aria-label="Refine">
         <label for="refine-prompt">Next prompt</label>
         <input id="refine-prompt" name="prompt" required maxlength="500" list="sounds" autocomplete="off" .defaultValue=${job.request.prompt}
