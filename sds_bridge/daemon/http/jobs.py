@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable
-from typing import Annotated, Any
+from collections.abc import AsyncIterable, Callable, Iterable
+from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -16,6 +16,7 @@ from sds_bridge.daemon.store import Job
 from sds_bridge.errors import JobError
 
 MOST_LISTED = 200
+MOST_FOLLOWED = 100
 FOLLOW_SECONDS = 0.2
 
 router = APIRouter(prefix="/api", tags=["jobs"], responses=REFUSALS, max_body_size=LARGEST_BODY)
@@ -73,14 +74,17 @@ async def follow_job(asked: Asked, here: Here) -> AsyncIterable[ServerSentEvent]
 @router.get("/events", response_class=EventSourceResponse)
 async def follow(here: Here) -> AsyncIterable[ServerSentEvent]:
     """Follow the newest jobs by server-sent events: ``job`` with each one's JSON at once, oldest first, and at changes."""
-    async for event in _changes(here, lambda: here.store.newest(MOST_LISTED)[::-1]):
+    async for event in _changes(here, lambda: here.store.newest(MOST_FOLLOWED)[::-1]):
         yield event
 
 
-async def _changes(here: Service, jobs: Any) -> AsyncIterable[ServerSentEvent]:
+async def _changes(here: Service, jobs: Callable[[], Iterable[Job]]) -> AsyncIterable[ServerSentEvent]:
     told: dict[int, Job] = {}
+    seen = None
     while not here.stopping.is_set():
-        for job in jobs():
+        version = here.store.version()
+        changed, seen = version != seen, version
+        for job in jobs() if changed else ():
             if told.get(job.id) != job:
                 told[job.id] = job
                 yield ServerSentEvent(data=JobView.of(job).model_dump(mode="json"), event="job")
