@@ -27,6 +27,9 @@ def tune(
     steps: Annotated[int | None, typer.Option(help="optimisation steps; 0 writes the starting point")] = None,
     batch: Annotated[int | None, typer.Option(help="(t, noise) draws a step")] = None,
     guidance: Annotated[float | None, typer.Option(help="the paper's tau")] = None,
+    candidates: Annotated[
+        int | None, typer.Option(help="sounds among which the start is chosen; 0 takes the synth's plain one")
+    ] = None,
     seed: SeedOption = 0,
     start: Annotated[Path | None, typer.Option("--from", help="patch.json to start from")] = None,
     lock: Annotated[
@@ -40,7 +43,7 @@ def tune(
     """Tune a synth patch to a text."""
     from sds_bridge.tasks import folder, requests
 
-    values = {k: v for k, v in (("steps", steps), ("batch", batch), ("guidance", guidance)) if v is not None}
+    given = {"steps": steps, "batch": batch, "guidance": guidance, "candidates": candidates}
     request = requests.parse(
         requests.TuneRequest,
         {
@@ -55,7 +58,7 @@ def tune(
             "note": note,
             "algorithm": None if algorithm == "auto" else algorithm,
             "prior": prior,
-            **values,
+            **{name: value for name, value in given.items() if value is not None},
         },
     )
     made = folder.claim(out, force)

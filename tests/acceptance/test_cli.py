@@ -87,7 +87,7 @@ def test_sample_tune_export_render(inputs, tmp_path):
     assert soundfile.info(tmp_path / "kick.wav").samplerate == 24000
     again = run("sample", "kick drum", "-o", "kick.wav", cwd=tmp_path)
     assert again.returncode == 2 and "exists already" in again.stderr
-    done = run("tune", "kick drum, bass, reverb", "--steps", 2, "--batch", 2, "-o", "kick", cwd=tmp_path)
+    done = run("tune", "kick drum, bass, reverb", "--steps", 2, "--candidates", 4, "-o", "kick", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "alignment" in done.stdout
     done = run("export", "kick/patch.json", "--to", "dx7", "-o", "kick.syx", cwd=tmp_path)
