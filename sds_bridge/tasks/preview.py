@@ -14,7 +14,8 @@ from sds_bridge.patch import Patch
 from sds_bridge.synths.catalog import make_synth
 from sds_bridge.synths.declarations import declared
 from sds_bridge.tasks.history import patch_at
-from sds_bridge.tasks.tune import HOLD_SHARE, PREVIEW_RATE, VELOCITY
+from sds_bridge.tasks.stage import HOLD_SHARE, VELOCITY
+from sds_bridge.tasks.tune import PREVIEW_RATE
 
 
 def preview(folder: Path, step: int, out: Path) -> Path:

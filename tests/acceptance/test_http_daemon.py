@@ -30,7 +30,7 @@ def daemon(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tuned(daemon):
-    job = ask(daemon, "POST", "/api/tunes", {"prompt": "kick drum", "steps": 4, "batch": 1})["id"]
+    job = ask(daemon, "POST", "/api/tunes", {"prompt": "kick drum", "steps": 4, "batch": 1, "candidates": 0})["id"]
     daemon.client.wait(job, timeout=240)
     return job
 
@@ -61,7 +61,7 @@ def follow(daemon, path):
 
 
 def test_a_tune_is_followed_to_its_end_and_seen_over_osc(daemon):
-    job = ask(daemon, "POST", "/api/tunes", {"prompt": "kick drum", "steps": 6, "batch": 1})["id"]
+    job = ask(daemon, "POST", "/api/tunes", {"prompt": "kick drum", "steps": 6, "batch": 1, "candidates": 0})["id"]
     seen = list(follow(daemon, f"/api/jobs/{job}/events"))
     assert [one["step"] for one in seen] == sorted(one["step"] for one in seen)
     assert (seen[-1]["status"], seen[-1]["step"], seen[-1]["steps"]) == ("done", 6, 6)
@@ -104,9 +104,11 @@ def test_the_front_loads_no_torch_and_stays_small(daemon):
     assert resident < 100_000
 
 
-def test_the_last_steps_preview_is_the_tunes_own(daemon, tuned):
+def test_the_kept_steps_preview_is_the_tunes_own(daemon, tuned):
+    kept = ask(daemon, "GET", f"/api/jobs/{tuned}/patch")["kept"]
+    assert 1 <= kept <= 4
     own = raw(daemon, "GET", f"/api/jobs/{tuned}/preview.wav")[1]
-    again = raw(daemon, "GET", f"/api/jobs/{tuned}/preview.wav?step=4")[1]
+    again = raw(daemon, "GET", f"/api/jobs/{tuned}/preview.wav?step={kept}")[1]
     start = raw(daemon, "GET", f"/api/jobs/{tuned}/preview.wav?step=0")[1]
     assert len(own) == len(again) == len(start)
     sounds = [np.frombuffer(wav[-200_000:], np.float32) for wav in (own, again, start)]

@@ -99,6 +99,7 @@ def start_tune(page, prompt, steps, synth="FM"):
     page.get_by_role("form", name="New tune").get_by_label("Steps").fill(str(steps))
     page.get_by_role("form", name="New tune").get_by_text("More").click()
     page.get_by_role("form", name="New tune").get_by_label("Batch").fill("1")
+    page.get_by_role("form", name="New tune").get_by_label("Starts to choose from").fill("0")
     page.get_by_role("button", name="Tune", exact=True).click()
     page.wait_for_url(re.compile(r"#/job/\d+$"))
     return int(page.url.rsplit("/", 1)[1])
@@ -127,8 +128,9 @@ def test_a_new_user_tunes_scrubs_locks_refines_and_exports(page, daemon):
     with page.expect_response(re.compile(r"preview\.wav\?step=2$")) as heard:
         slider = page.get_by_role("slider", name="Step along the way")
         slider.focus()
-        for _ in range(3):
-            page.keyboard.press("ArrowLeft")
+        page.keyboard.press("Home")
+        for _ in range(2):
+            page.keyboard.press("ArrowRight")
     assert heard.value.ok and int(heard.value.headers["content-length"]) > 100_000
     playwright.expect(page.get_by_role("button", name="Pause B")).to_be_visible()
     playwright.expect(page.locator("#job")).to_contain_text("2 of 5")

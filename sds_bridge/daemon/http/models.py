@@ -143,6 +143,7 @@ class PatchView(BaseModel):
 
     step: int | None = Field(description="null: the result")
     steps: int | None
+    kept: int | None = Field(description="the step that the result is; null where it is a blend, or not known")
     patch: dict[str, Any]
     parameters: list[ParameterView]
 

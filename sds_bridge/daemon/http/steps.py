@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -61,7 +62,13 @@ async def get_patch(asked: Asked, here: Here, step: Step = None) -> PatchView:
         )
         for p in declared(patch.synth, patch.settings)
     ]
-    return PatchView(step=step, steps=_last_step(folder), patch=patch.model_dump(mode="json"), parameters=parameters)
+    return PatchView(
+        step=step,
+        steps=_last_step(folder),
+        kept=_kept_step(folder),
+        patch=patch.model_dump(mode="json"),
+        parameters=parameters,
+    )
 
 
 @router.get("/jobs/{job}/preview.wav", response_class=FileResponse, responses={200: {"content": {"audio/wav": {}}}})
@@ -159,6 +166,14 @@ def _last_step(folder: Path) -> int | None:
         with np.load(folder / history.FILE, allow_pickle=False) as stored:
             return len(stored["positions"]) - 1
     except (OSError, KeyError, ValueError):
+        return None
+
+
+def _kept_step(folder: Path) -> int | None:
+    try:
+        record = json.loads((folder / "job.json").read_text("utf-8"))
+        return int(record["kept_step"]) if record["request"]["amount"] == 1 else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -62,6 +62,7 @@ const tune = submitting("tune", (data) =>
     guidance: whole(data, "guidance"),
     seed: whole(data, "seed"),
     note: whole(data, "note"),
+    candidates: whole(data, "candidates"),
   }),
 );
 
@@ -123,6 +124,7 @@ const tuneForm = () => html`
         ${number("seed", "Seed", { max: 2147483647, placeholder: "0" })}
         ${number("batch", "Batch", { min: 1, max: 256, placeholder: "automatic" })}
         ${number("guidance", "Guidance", { max: 200, step: 0.5, placeholder: "automatic" })}
+        ${number("candidates", "Starts to choose from", { max: 10000, placeholder: "automatic" })}
       </div>
     </details>
     ${problem("tune")}

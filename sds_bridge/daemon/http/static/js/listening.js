@@ -37,10 +37,10 @@ export function listen(job) {
 
 export const stemsOf = () => state.files.filter((file) => file.name.endsWith(".wav") && !file.name.includes("/"));
 
-/** The last step is the result itself. */
-function scrub(event) {
-  const at = Number(event.target.value);
-  const step = at === state.patch.steps ? null : at;
+/** A step by its number; the one that was kept is the result itself. */
+const scrub = (event) => go(Number(event.target.value) === state.patch.kept ? null : Number(event.target.value));
+
+function go(step) {
   update({ step });
   clearTimeout(scrubbing);
   scrubbing = setTimeout(async () => {
@@ -73,15 +73,16 @@ const side = (name, title, about) => html`
   </figure>`;
 
 const scrubber = () => {
-  const { steps } = state.patch;
+  const { steps, kept } = state.patch;
   if (!steps) return nothing;
-  const at = state.step ?? steps;
+  const at = state.step ?? kept ?? steps;
   return html`
     <div class="scrub">
       <label for="step">Step along the way</label>
-      <output for="step">${at} of ${steps}${state.step === null ? ", the result" : at === 0 ? ", the start" : ""}</output>
+      <output for="step">${state.step === null && kept === null ? "the result" : `${at} of ${steps}${state.step === null ? ", the result" : at === 0 ? ", the start" : ""}`}</output>
       <input id="step" type="range" min="0" max=${steps} step="1" .value=${String(at)} @input=${scrub}
-        aria-valuetext="step ${at} of ${steps}">
+        aria-valuetext="step ${at} of ${steps}${state.step === null ? ", the result" : ""}">
+      ${state.step === null ? nothing : html`<button type="button" class="quiet small" @click=${() => go(null)}>Back to the result</button>`}
     </div>`;
 };
 

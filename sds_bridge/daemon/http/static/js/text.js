@@ -14,7 +14,8 @@ export function progressText(job) {
   if (job.status === "queued") return job.message || "waiting for its turn";
   if (job.cancelling) return "stopping at the next step";
   if (!job.steps) return "loading the prior";
-  const left = job.seconds_left != null && job.step > 0 ? `, ${duration(job.seconds_left)} left` : "";
+  if (!job.step) return `preparing ${job.steps} steps`;
+  const left = job.seconds_left != null ? `, ${duration(job.seconds_left)} left` : "";
   return `step ${job.step} of ${job.steps}${left}`;
 }
 
