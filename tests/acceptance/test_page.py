@@ -99,7 +99,7 @@ def start_tune(page, prompt, steps, synth="FM"):
     page.get_by_role("form", name="New tune").get_by_label("Steps").fill(str(steps))
     page.get_by_role("form", name="New tune").get_by_text("More").click()
     page.get_by_role("form", name="New tune").get_by_label("Batch").fill("1")
-    page.get_by_role("form", name="New tune").get_by_label("Starts to choose from").fill("0")
+    page.get_by_role("form", name="New tune").get_by_label("Starts tried").fill("0")
     page.get_by_role("button", name="Tune", exact=True).click()
     page.wait_for_url(re.compile(r"#/job/\d+$"))
     return int(page.url.rsplit("/", 1)[1])

@@ -124,7 +124,7 @@ const tuneForm = () => html`
         ${number("seed", "Seed", { max: 2147483647, placeholder: "0" })}
         ${number("batch", "Batch", { min: 1, max: 256, placeholder: "automatic" })}
         ${number("guidance", "Guidance", { max: 200, step: 0.5, placeholder: "automatic" })}
-        ${number("candidates", "Starts to choose from", { max: 10000, placeholder: "automatic" })}
+        ${number("candidates", "Starts tried", { max: 10000, placeholder: "automatic" })}
       </div>
     </details>
     ${problem("tune")}
