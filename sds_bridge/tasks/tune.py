@@ -10,7 +10,6 @@ from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from sds_bridge import audio
@@ -170,6 +169,9 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
         history.add(step, positions)
         tell(step, loss, positions)
 
+    def recorded(step: int) -> Tensors:
+        return {name: torch.from_numpy(value) for name, value in history.row(step).items()}
+
     try:
         outcome = optimise(plan, on_step, should_stop)
     except DivergedError as error:
@@ -183,8 +185,8 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
         return Result(out, [], {"steps": outcome.steps}, stopped=True)
     if settings.keep_best and outcome.steps:
         # a start that was chosen may be the best; one that was given is to be changed
-        outcome.kept = best_step(judge, history.row, outcome.steps, 0 if begun is not start else 1, request.seed)
-        outcome.values = history.row(outcome.kept)
+        outcome.kept = best_step(judge, recorded, outcome.steps, 0 if begun is not start else 1, request.seed)
+        outcome.values = recorded(outcome.kept)
     blended = {name for name in plan.start if name not in plan.frozen}
     outcome.values |= {n: torch.lerp(start[n], outcome.values[n], request.amount) for n in blended}
     result = _write(request, settings, stage, start, outcome, out, time.monotonic() - began, warning)
@@ -207,7 +209,11 @@ def _write(
     scores = [alignment(x, PREVIEW_RATE, request.prompt) for x in (before, after)]
     patch = stage.synth.patch_of(outcome.values, name=request.prompt[:60], note=stage.reference_note)
     details = record(
-        stage.prior, request, asdict(settings), steps_done=outcome.steps, kept_step=outcome.kept or outcome.steps
+        stage.prior,
+        request,
+        asdict(settings),
+        steps_done=outcome.steps,
+        kept_step=outcome.steps if outcome.kept is None else outcome.kept,
     )
     patch.provenance = {k: details[k] for k in ("seed", "prior", "versions")} | {
         "prompt": request.prompt,
@@ -227,7 +233,7 @@ def _write(
     write_text(out / "history.csv", rows.getvalue())
     files = [
         patch.save(out / "patch.json"),
-        audio.save(out / "preview.wav", _safe(after), PREVIEW_RATE, "FLOAT"),
+        audio.save(out / "preview.wav", audio.unclipped(after), PREVIEW_RATE, "FLOAT"),
         panels(out / "before-after.png", [("before", before), ("after", after)], PREVIEW_RATE, request.prompt[:90]),
         out / "history.csv",
     ]
@@ -235,8 +241,3 @@ def _write(
     for leftover in (".checkpoint.safetensors", ".start.safetensors"):
         (out / leftover).unlink(missing_ok=True)
     return Result(out, [f.resolve() for f in [*files, out / "job.json"]], summary)
-
-
-def _safe(samples: np.ndarray) -> np.ndarray:
-    """Attenuate a preview that would clip; others are as rendered."""
-    return samples / max(1.0, float(np.abs(samples).max(initial=0)))

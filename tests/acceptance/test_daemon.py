@@ -76,7 +76,10 @@ def test_a_cancel_stops_at_the_next_step_and_the_next_job_runs(daemon):
     assert took < 4 * a_step + 1.0
     done = Store(daemon.folder / "jobs.sqlite").get(job).result["summary"]["steps"]
     assert done - asked <= 1 + 0.15 / a_step
-    assert daemon.client.wait(daemon.client.tune("kick", "fm", steps=1, batch=1, candidates=0), timeout=240).status is Status.DONE
+    assert (
+        daemon.client.wait(daemon.client.tune("kick", "fm", steps=1, batch=1, candidates=0), timeout=240).status
+        is Status.DONE
+    )
 
 
 BAD_TUNES = {

@@ -22,6 +22,8 @@ LIGHT = [
     "sds_bridge.formats.catalog",
     "sds_bridge.host",
     "sds_bridge.priors",
+    "sds_bridge.priors.catalog",
+    "sds_bridge.priors.vocabulary",
     "sds_bridge.evaluation",
     "sds_bridge.tasks",
     "sds_bridge.tasks.requests",
@@ -31,6 +33,9 @@ LIGHT = [
     "sds_bridge.daemon.osc",
     "sds_bridge.daemon.client",
     "sds_bridge.daemon.app",
+    "sds_bridge.daemon.http.server",
+    "sds_bridge.daemon.renderer",
+    "sds_bridge.daemon.worker",
     "sds_bridge.cli",
 ]
 
