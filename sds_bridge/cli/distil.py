@@ -112,6 +112,9 @@ def sample(
     steps: Annotated[int, typer.Option(help="denoising steps")] = 30,
     guidance: Annotated[float, typer.Option(help="the paper's tau")] = 5.0,
     negative: Annotated[str, typer.Option(help="what it should not be")] = "",
+    tries: Annotated[
+        int, typer.Option(help="sounds to draw; the one that the prompt explains best is kept", min=1, max=64)
+    ] = 4,
     prior: PriorOption = "starter",
     list_sounds: Annotated[
         bool, typer.Option("--list", help="name the sounds that the starter was trained on")
@@ -134,7 +137,7 @@ def sample(
     prepare_torch()
     from sds_bridge.tasks import sample as task
 
-    warning = task.run(prior, prompt, out, seed, steps, guidance, negative)
+    warning = task.run(prior, prompt, out, seed, steps, guidance, negative, tries)
     if warning:
         console.print(f"[yellow]warning:[/] {warning}", highlight=False)
     print(out)
