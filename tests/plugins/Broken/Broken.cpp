@@ -1,5 +1,5 @@
-// A plug-in that misbehaves: -DCRASH_AT_LOAD, -DCRASH_IN_RENDER or -DHANG_IN_RENDER, the latter two at a key
-// below 127, which pedalboard strikes when it loads an instrument.
+// A plug-in that misbehaves: -DCRASH_AT_LOAD, -DCRASH_IN_RENDER or -DHANG_IN_RENDER, the latter two at a key struck
+// with a velocity below 127, for pedalboard strikes one with 127 when it loads an instrument.
 #include <csignal>
 #include <cstring>
 #include "DistrhoPlugin.hpp"
@@ -23,7 +23,7 @@ protected:
     void setParameterValue(uint32_t, float) override {}
     void run(const float**, float** outputs, uint32_t frames, const MidiEvent* events, uint32_t count) override {
         for (int c = 0; c < 2; ++c) std::memset(outputs[c], 0, frames * sizeof(float));
-        if (count == 0 || events[0].data[1] == 127) return;
+        if (count == 0 || events[0].data[2] == 127) return;
 #ifdef CRASH_IN_RENDER
         std::signal(SIGSEGV, SIG_DFL);
         *static_cast<volatile int*>(nullptr) = 1;
