@@ -82,6 +82,27 @@ def read_song(path: str | Path, channel: int | None = None) -> Song:
     return Song(notes, sorted(ignored))
 
 
+def read_events(path: str | Path, channel: int | None = None) -> list[tuple[float, bytes]]:
+    """Every channel message of a MIDI file as (seconds, bytes), for a plug-in, which follows what it can.
+
+    Notes still down at the end are let go there. Raises InputError as :func:`read_song`.
+    """
+    read_song(path, channel)
+    found: list[tuple[float, bytes]] = []
+    down: dict[tuple[int, int], int] = {}
+    now = 0.0
+    for now, message in _timed(_open(Path(path)), Path(path)):
+        if not hasattr(message, "channel") or channel not in (None, message.channel + 1):
+            continue
+        found.append((now, bytes(message.bytes())))
+        if message.type in ("note_on", "note_off"):
+            key = (message.channel, message.note)
+            struck = message.type == "note_on" and message.velocity > 0
+            down[key] = max(down.get(key, 0) + (1 if struck else -1), 0)
+    ends = [mido.Message("note_off", channel=c, note=note) for (c, note), presses in down.items() for _ in range(presses)]
+    return found + [(now, bytes(message.bytes())) for message in ends]
+
+
 @dataclass
 class _Keyboard:
     """One channel's keys and pedal. ``down`` are held keys, ``ringing`` those that only the pedal holds."""

@@ -1,5 +1,5 @@
-// FM6: six sine operators in three pairs (1←2, 3←4, 5←6 with feedback), 16 voices. Knobs are 0…1; plugin_specs/fm6.toml
-// says what they mean. A note keeps the knobs that it was struck with. FM6_LATENCY delays the output, and reports it.
+// FM6: six sine operators in three pairs (1←2, 3←4, 5←6 with feedback), 16 voices. Ratios are 0.5, 1, 1.5 … 16; other knobs
+// are 0…1, and plugin_specs/fm6.toml says what they mean. A note keeps the knobs that it was struck with. FM6_LATENCY delays the output, and reports it.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -44,7 +44,7 @@ protected:
     int64_t getUniqueId() const override { return d_cconst('S', 'f', 'm', '6'); }
     void initParameter(uint32_t index, Parameter& p) override {
         static const char* const names[] = {"ratio", "level", "attack", "decay", "sustain", "release"};
-        static const float defaults[] = {0.2f, 0.f, 0.21f, 0.69f, 0.6f, 0.57f};
+        static const float defaults[] = {2.f, 0.f, 0.21f, 0.69f, 0.6f, 0.57f};
         static const char* const whole[] = {"feedback", "velocity", "gain"};
         static const float wholes[] = {0.f, 0.5f, 0.8f};
         char name[32];
@@ -52,7 +52,9 @@ protected:
         else std::snprintf(name, sizeof name, "%s", whole[index - Feedback]);
         p.name = name; p.symbol = name; p.symbol.replace(' ', '_');
         p.hints = kParameterIsAutomatable;
-        p.ranges.min = 0.f; p.ranges.max = 1.f;
+        const bool ratio = index < Feedback && index % PerOperator == Ratio;
+        if (ratio) p.hints |= kParameterIsInteger;
+        p.ranges.min = ratio ? 1.f : 0.f; p.ranges.max = ratio ? 32.f : 1.f;
         p.ranges.def = index == Level ? 0.87f : index < Feedback ? defaults[index % PerOperator] : wholes[index - Feedback];
     }
     float getParameterValue(uint32_t index) const override { return knobs[index]; }
@@ -68,7 +70,7 @@ protected:
         for (int i = 0; i < 6; ++i) {
             const float* k = knobs + i * PerOperator;
             Operator& o = v.ops[i];
-            o.phase = 0; o.step = static_cast<uint32_t>(static_cast<int64_t>(hz * logarithmic(k[Ratio], 0.5f, 16.f) / rate * 4294967296.0));
+            o.phase = 0; o.step = static_cast<uint32_t>(static_cast<int64_t>(hz * 0.5 * k[Ratio] / rate * 4294967296.0));
             o.level = taper(k[Level], i % 2 ? 12.f : 1.f);
             o.rise = 1.f / (logarithmic(k[Attack], 0.001f, 2.f) * rate);
             o.fall = std::exp(-6.907755 / (logarithmic(k[Decay], 0.005f, 8.f) * rate));

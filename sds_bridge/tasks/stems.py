@@ -1,0 +1,257 @@
+"""A session as audio: one aligned stem a track, and their mix.
+
+Tracks with plug-ins are played in child processes, as many at once as there are cores; our own patches in this one
+meanwhile. A track that fails leaves the others as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from sds_bridge import audio
+from sds_bridge.errors import InputError, PluginError, SdsBridgeError, SpecError
+from sds_bridge.host import mapping, plugin
+from sds_bridge.host.plugin import Event, Plugin
+from sds_bridge.host.process import LOAD_SECONDS, PluginProcess
+from sds_bridge.host.spec import PluginSpec, find_plugin
+from sds_bridge.patch import Patch, write_text
+from sds_bridge.tasks.midi import read_events, read_song
+from sds_bridge.tasks.provenance import versions
+from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop
+from sds_bridge.tasks.session import SUBTYPES, Effect, Session, Track
+
+# a plug-in slower than real time is given up on, after what loading may take
+SLOWEST = 1.0
+
+
+@dataclass(frozen=True)
+class Stem:
+    """What became of a track: float32 ``[2, samples]`` with gain and pan, and what is worth recording."""
+
+    sound: np.ndarray
+    record: dict[str, Any]
+
+
+def run(
+    session: Session,
+    base: Path,
+    folder: Path,
+    report: Report = lambda progress: None,
+    should_stop: ShouldStop = lambda: False,
+    workers: int | None = None,
+) -> Result:
+    """Write ``NAME.wav`` a track, ``mix.wav`` and ``stems.json`` into ``folder``.
+
+    Args:
+        base: what the session's paths are relative to.
+        report: gets the tracks done, and each failure as a message.
+        should_stop: asked between tracks; the stems made so far stay, the mix is not written.
+        workers: child processes at once; by default one a core.
+
+    Returns:
+        ``summary["failed"]`` has an error by track name; the mix is of the others.
+
+    Raises:
+        InputError: no track could be made. (SpecError, of a session file, comes before.)
+    """
+    began = time.monotonic()
+    songs, failed = _songs(session, base)
+    seconds = max((events[-1][0] for events in songs.values()), default=0.0) + session.tail
+    samples = round(seconds * session.rate)
+    records: dict[str, Any] = {}
+    written: dict[str, Path] = {}
+    total = len(session.track)
+    for done, (name, error) in enumerate(failed.items(), 1):
+        report(Progress(done, total, 0.0, 0.0, f"{name}: {error}"))
+    for track, make in _made(session, base, songs, samples, workers or os.cpu_count() or 1, should_stop):
+        message = ""
+        try:
+            stem = make()
+        except SdsBridgeError as error:
+            failed[track.name] = str(error)
+            message = f"{track.name}: {error}"
+        else:
+            path = folder / f"{track.name}.wav"
+            written[track.name] = audio.save(path, stem.sound, session.rate, SUBTYPES[session.depth])
+            records[track.name] = stem.record | _level(stem.sound, session)
+        done = len(written) + len(failed)
+        report(Progress(done, total, 0.0, (time.monotonic() - began) / done * (total - done), message))
+    stopped = len(written) + len(failed) < total
+    if not written and not stopped:
+        raise InputError(f"no track could be made. {'; '.join(f'{n}: {e}' for n, e in failed.items())}")
+    summary: dict[str, Any] = {"seconds": seconds, "failed": failed, "stems": records}
+    # the threads end in any order; what is written must not depend on it
+    in_order = [track.name for track in session.track]
+    records = {name: records[name] for name in in_order if name in records}
+    files = [written[name] for name in in_order if name in written]
+    if not stopped:
+        mix = _sum(files, samples)
+        summary["mix"] = _level(mix, session)
+        files.append(audio.save(folder / "mix.wav", mix, session.rate, SUBTYPES[session.depth]))
+    summary["stems"] = records
+    content = {"session": session.model_dump(), "base": str(base.absolute()), "versions": versions(), **summary}
+    write_text(folder / "stems.json", json.dumps(content, indent=1) + "\n")
+    files.append(folder / "stems.json")
+    spent = time.monotonic() - began
+    summary |= {"spent_seconds": spent, "times_real_time": seconds / spent}
+    return Result(folder.absolute(), [f.absolute() for f in files], summary, stopped)
+
+
+def _songs(session: Session, base: Path) -> tuple[dict[str, list[Event]], dict[str, str]]:
+    """Each track's MIDI events, read first for the stems' common length; and an error by track."""
+    songs, failed = {}, {}
+    for track in session.track:
+        try:
+            songs[track.name] = read_events(base / track.midi, track.channel)
+        except InputError as error:
+            failed[track.name] = str(error)
+    return songs, failed
+
+
+def _made(
+    session: Session, base: Path, songs: dict[str, list[Event]], samples: int, workers: int, should_stop: ShouldStop
+) -> Iterator[tuple[Track, Callable[[], Stem]]]:
+    """Tracks as they get done, each with what gives its stem or raises its error."""
+    tracks = [track for track in session.track if track.name in songs]
+    ours = [track for track in tracks if not track.plugin and not track.effects]
+    hosted = [track for track in tracks if track not in ours]
+    slots: SimpleQueue[PluginProcess | None] = SimpleQueue()
+    count = max(1, min(workers, len(hosted)))
+    for _ in range(count):
+        slots.put(None)
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            dry = {t.name: pool.submit(_dry, t, session, base) for t in hosted if not t.plugin}
+            waiting: dict[Future[Stem], Track] = {
+                pool.submit(_hosted, track, session, base, songs[track.name], samples, slots, dry.get(track.name)): track
+                for track in hosted
+            }
+            for track in ours:
+                if should_stop():
+                    break
+                yield track, partial(_ours, track, session, base, samples)
+            while waiting and not should_stop():
+                ready, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    yield waiting.pop(future), future.result
+        finally:
+            pool.shutdown(cancel_futures=True)
+            while not slots.empty():
+                if (process := slots.get()) is not None:
+                    process.close()
+
+
+def _ours(track: Track, session: Session, base: Path, samples: int) -> Stem:
+    return _finished(_dry(track, session, base), samples, track, {})
+
+
+def _dry(track: Track, session: Session, base: Path) -> np.ndarray:
+    """A track of our own synths, before its effects."""
+    from sds_bridge.tasks.render import play
+
+    path = base / track.midi
+    patch = Patch.load(base / track.patch)
+    return play(read_song(path, track.channel), patch, path, rate=session.rate, seed=session.seed).sound
+
+
+def _hosted(
+    track: Track,
+    session: Session,
+    base: Path,
+    events: list[Event],
+    samples: int,
+    slots: SimpleQueue[PluginProcess | None],
+    dry: Future[np.ndarray] | None,
+) -> Stem:
+    process = slots.get()
+    try:
+        if process is None or not process.alive:
+            process = PluginProcess()
+        process.limit = session.time_limit or LOAD_SECONDS
+        process.request("clear")
+        limit = session.time_limit or LOAD_SECONDS + SLOWEST * samples / session.rate
+        record: dict[str, Any] = {}
+        instrument = _instrument(track, base, process, record) if track.plugin else None
+        chain = [_effect(effect, base, process, record) for effect in track.effects]
+        options: dict[str, Any] = {"block": session.block, "limit": limit}
+        if instrument is not None:
+            sound = plugin.play(instrument, events, samples, session.rate, chain=chain, **options)
+        else:
+            assert dry is not None
+            sound = plugin.process_sound(chain, audio.fit_length(dry.result(), samples), session.rate, **options)
+        return _finished(sound, samples, track, record)
+    finally:
+        slots.put(process)
+
+
+def _instrument(track: Track, base: Path, process: PluginProcess, record: dict[str, Any]) -> Plugin:
+    loaded, spec = _loaded(track.plugin, base, process, record)
+    if loaded.identity is not None and not loaded.identity.instrument:
+        raise PluginError(f"{track.plugin}: is an effect. Give an instrument, or put it among the track's effects.")
+    if track.patch:
+        if spec is None:
+            raise SpecError(f"{track.plugin}: has no spec that maps patches. Give a preset or parameters instead.")
+        positions, lost = mapping.positions(Patch.load(base / track.patch), spec)
+        loaded.set(positions)
+        record["lost"] = lost
+    if track.preset:
+        loaded.load_preset(base / track.preset)
+    loaded.set(track.parameters)
+    return loaded
+
+
+def _effect(effect: Effect, base: Path, process: PluginProcess, record: dict[str, Any]) -> Plugin:
+    if effect.effect:
+        return plugin.built_in(process, effect.effect, effect.parameters)
+    loaded, _ = _loaded(effect.plugin, base, process, record)
+    if effect.preset:
+        loaded.load_preset(base / effect.preset)
+    loaded.set(effect.parameters)
+    return loaded
+
+
+def _loaded(
+    text: str, base: Path, process: PluginProcess, record: dict[str, Any]
+) -> tuple[Plugin, PluginSpec | None]:
+    path, spec = find_plugin(text, base)
+    if path is None:
+        raise PluginError(f"{text}: is not installed here. Install it, or set $SDS_BRIDGE_PLUGINS to its folder.")
+    loaded = plugin.load(process, path)
+    assert loaded.identity is not None
+    standing = spec.standing if spec else "no spec"
+    record.setdefault("plugins", []).append({"path": str(path), **asdict(loaded.identity), "spec": standing})
+    return loaded, spec
+
+
+def _finished(sound: np.ndarray, samples: int, track: Track, record: dict[str, Any]) -> Stem:
+    """The stem's length, gain and pan. Equal power, 0 dB in the middle: the sides are up to 3 dB up."""
+    angle = (track.pan + 1) * np.pi / 4
+    sides = np.sqrt(2) * np.array([np.cos(angle), np.sin(angle)]) if track.pan else np.ones(2)
+    gains = (10 ** (track.gain / 20) * sides).astype(np.float32)
+    return Stem(audio.fit_length(sound, samples) * gains[:, None], record)
+
+
+def _sum(stems: list[Path], samples: int) -> np.ndarray:
+    """Of the stems as they were written, in float64."""
+    total = np.zeros((2, samples))
+    for path in stems:
+        total += soundfile.read(path, dtype="float64", always_2d=True)[0].T
+    return total.astype(np.float32)
+
+
+def _level(sound: np.ndarray, session: Session) -> dict[str, Any]:
+    peak = max(float(sound.max()), -float(sound.min()))
+    depth = "32f" if peak > 1 else session.depth
+    return {"peak_dbfs": audio.to_decibel(peak), "depth": depth}
