@@ -178,6 +178,41 @@ def stems(
         raise typer.Exit(1)
 
 
+@app.command()
+def match(
+    target: Annotated[Path, typer.Argument(help="audio file; one note, its first 2 s count")],
+    plugin: Annotated[str, typer.Option(help="name of a spec, a spec's .toml, or a .vst3 path")],
+    out: OutOption,
+    start: Annotated[Path | None, typer.Option(help=".vstpreset or patch.json to start from")] = None,
+    seconds: Annotated[float, typer.Option(help="to search for")] = 60.0,
+    evaluations: Annotated[
+        int | None, typer.Option(help="end by count and not by time: the same seed gives the same preset")
+    ] = None,
+    seed: SeedOption = 0,
+    note: Annotated[str | None, typer.Option(help="C3 (middle C is C4) or a MIDI number; default as heard")] = None,
+    velocity: Annotated[int, typer.Option(help="how hard the key is struck, 1 to 127")] = 100,
+    hold: Annotated[float | None, typer.Option(help="seconds that the key is down; default the whole clip")] = None,
+    force: ForceOption = False,
+) -> None:
+    """Fit a plug-in's parameters to a sound, and save its preset."""
+    from sds_bridge.tasks import folder, requests
+    from sds_bridge.tasks import match as task
+
+    values = {"target": str(target), "plugin": plugin, "start": str(start) if start else None, "seconds": seconds}
+    values |= {"evaluations": evaluations, "seed": seed, "note": note, "velocity": velocity, "hold": hold}
+    request = requests.parse(task.MatchRequest, values)
+    from sds_bridge import audio
+
+    audio.check_header(target)
+    made = folder.claim(out, force)
+    result = follow("matching", lambda report, stop: task.run(request, made, report, stop))
+    s = result.summary
+    print(
+        f"spectral distance {s['distance_before']:.1f} → {s['distance_after']:.1f} dB ({-s['fall']:+.0%}), {s['evaluations']} tries"
+    )
+    print(*result.files, sep="\n")
+
+
 def _inspected(path: Path) -> Any:
     """Loaded once for its identity and parameters; its process is gone when this returns."""
     from sds_bridge.host.plugin import load

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pedalboard
 
-from sds_bridge.host.distance import Target
+from sds_bridge.host.distance import SEARCH_WINDOWS, Target
 from sds_bridge.host.wire import read_frame, write_frame
 
 # the host ends a late child itself; this is for a child whose host died meanwhile
@@ -38,6 +38,7 @@ class Child:
         self._say = say
         self._loaded: dict[int, Any] = {}
         self._names: dict[int, str] = {}
+        self._places: dict[int, dict[str, int]] = {}
         self._channels: dict[int, tuple[int, ...]] = {}
         self._next = 0
         self._target: Target | None = None
@@ -53,7 +54,7 @@ class Child:
 
     def do_load(self, _: bytes, path: str, name: str | None, wake: float) -> Answer:
         self._say(f"{path}: loading")
-        plugin = pedalboard.VST3Plugin(path, plugin_name=name, initialization_timeout=wake)
+        plugin: Any = pedalboard.VST3Plugin(path, plugin_name=name, initialization_timeout=wake)
         identity = {
             "name": plugin.name,
             "maker": plugin.manufacturer_name,
@@ -64,7 +65,9 @@ class Child:
             "latency": plugin.reported_latency_samples,
         }
         parameters = [_described(key, p) for key, p in plugin.parameters.items()]
-        return {"handle": self._keep(plugin, path), "identity": identity, "parameters": parameters}, b""
+        handle = self._keep(plugin, path)
+        self._places[handle] = _places(plugin)
+        return {"handle": handle, "identity": identity, "parameters": parameters}, b""
 
     def do_built_in(self, _: bytes, effect: str, parameters: dict[str, Any]) -> Answer:
         self._say(f"{effect}: starting")
@@ -114,6 +117,7 @@ class Child:
         self._loaded.clear()
         self._names.clear()
         self._channels.clear()
+        self._places.clear()
         self._target = None
         return {}, b""
 
@@ -140,7 +144,7 @@ class Child:
         return {"channels": len(sound), "latency": latency}, sound.data.cast("B")
 
     def do_target(self, payload: bytes, rate: int, events: list[list[Any]], instrument: int) -> Answer:
-        self._target = Target(np.frombuffer(payload, np.float32))
+        self._target = Target(np.frombuffer(payload, np.float32), SEARCH_WINDOWS, overlap=2)
         self._note = (events, rate, instrument)
         return {}, b""
 
@@ -161,11 +165,13 @@ class Child:
         return self._next
 
     def _set(self, handle: int, values: dict[str, float]) -> None:
-        parameters = self._loaded[handle].parameters
+        places = self._places[handle]
+        # asked for anew each time: a plug-in that pedalboard reloads has other ones
+        parameters = self._loaded[handle]._parameters
         for name, value in values.items():
-            if name not in parameters:
-                raise ValueError(f"has no parameter {name!r}; it has {', '.join(list(parameters)[:8])}, …")
-            parameters[name].raw_value = value
+            if name not in places:
+                raise ValueError(f"has no parameter {name!r}; it has {', '.join(list(places)[:8])}, …")
+            parameters[places[name]].raw_value = value
 
     def _render(self, handle: int, events: list[list[Any]], samples: int, rate: int, block: int) -> np.ndarray:
         """``[channels, samples]``: as many channels as the plug-in has, its own latency cut from the start."""
@@ -200,7 +206,20 @@ class Child:
 def built_in_effects() -> list[str]:
     """Names of pedalboard's own effects."""
     kinds = {name: getattr(pedalboard, name) for name in dir(pedalboard) if name[0].isupper()}
-    return [n for n, k in kinds.items() if isinstance(k, type) and issubclass(k, pedalboard.Plugin) and n not in NOT_EFFECTS]
+    return [
+        n for n, k in kinds.items() if isinstance(k, type) and issubclass(k, pedalboard.Plugin) and n not in NOT_EFFECTS
+    ]
+
+
+def _places(plugin: Any) -> dict[str, int]:
+    """Where each parameter that pedalboard names lies in its list; setting by place is 20 times as fast as by name."""
+    titles = [p.name for p in plugin._parameters]
+    found, first = {}, 0
+    for key, parameter in plugin.parameters.items():
+        first = titles.index(parameter.name, first)
+        found[key] = first
+        first += 1
+    return found
 
 
 def _described(key: str, parameter: Any) -> dict[str, Any]:

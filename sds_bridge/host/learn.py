@@ -10,7 +10,19 @@ from sds_bridge.host.plugin import HostedParameter, Identity, Plugin
 from sds_bridge.host.spec import Files, ParameterSpec, PluginSpec
 
 # what changes a sound's length, its tuning or nothing at all is not what a match should move
-NOT_TO_MATCH = ("midi", "cc", "bypass", "latency", "buffer", "sample_rate", "program", "poly", "voices", "tun", "transpose")
+NOT_TO_MATCH = (
+    "midi",
+    "cc",
+    "bypass",
+    "latency",
+    "buffer",
+    "sample_rate",
+    "program",
+    "poly",
+    "voices",
+    "tun",
+    "transpose",
+)
 TOLERANCE = 1e-3
 
 
@@ -52,7 +64,9 @@ def differences(spec: PluginSpec, identity: Identity, parameters: list[HostedPar
     if identity.name != spec.name:
         found.append(f"the plug-in calls itself {identity.name!r}, the spec {spec.name!r}")
     if identity.instrument != spec.instrument:
-        found.append(f"the plug-in is {'an instrument' if identity.instrument else 'an effect'}, the spec says otherwise")
+        found.append(
+            f"the plug-in is {'an instrument' if identity.instrument else 'an effect'}, the spec says otherwise"
+        )
     theirs = {p.name: p for p in parameters}
     ours = spec.by_name()
     found += [f"the plug-in has no parameter {name!r}" for name in ours if name not in theirs]
@@ -63,7 +77,9 @@ def differences(spec: PluginSpec, identity: Identity, parameters: list[HostedPar
         if real.steps and mine.positions and real.steps != mine.positions:
             found.append(f"{name} has {real.steps} positions, in the spec {mine.positions}")
         if mine.default is not None and abs(mine.declared.to_position(mine.default) - real.default) > TOLERANCE:
-            found.append(f"{name} starts at position {real.default:.4g}, by the spec at {mine.declared.to_position(mine.default):.4g}")
+            found.append(
+                f"{name} starts at position {real.default:.4g}, by the spec at {mine.declared.to_position(mine.default):.4g}"
+            )
     return sorted(found)
 
 

@@ -19,7 +19,9 @@ def positions(patch: Patch, spec: PluginSpec) -> tuple[dict[str, float], list[st
     mapping = next((m for synth, m in spec.mapping.items() if synth == patch.synth), None)
     if mapping is None:
         known = " and ".join(spec.mapping) or "no synth"
-        raise SpecError(f"{spec.name}: maps patches of {known}; this one is {patch.synth}. Give a preset or parameters.")
+        raise SpecError(
+            f"{spec.name}: maps patches of {known}; this one is {patch.synth}. Give a preset or parameters."
+        )
     theirs = spec.by_name()
     ours = {p.name: p for p in declared(patch.synth, patch.settings)}
     values = check(patch, ours.values())

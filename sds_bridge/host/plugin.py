@@ -72,7 +72,9 @@ class Plugin:
         """Positions 0…1 by name; raises PluginError for a name or position that isn't."""
         for name, value in values.items():
             if not 0 <= value <= 1:
-                raise PluginError(f"{self.path}: {name} = {value:g}; positions from 0 to 1 are taken. Give one of them.")
+                raise PluginError(
+                    f"{self.path}: {name} = {value:g}; positions from 0 to 1 are taken. Give one of them."
+                )
         self.process.request("set", handle=self.handle, values=values)
 
     def values(self) -> dict[str, float]:

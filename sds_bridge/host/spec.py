@@ -158,7 +158,9 @@ def load_toml(path: str | Path, kind: type[Model], what: str) -> Model:
     except FileNotFoundError:
         raise SpecError(f"{path}: no such file. Give a {what} in TOML.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SpecError(f"{path}: not readable as TOML ({' '.join(str(error).split())}). Mend it, or give another.") from None
+        raise SpecError(
+            f"{path}: not readable as TOML ({' '.join(str(error).split())}). Mend it, or give another."
+        ) from None
     try:
         return kind.model_validate(content)
     except ValidationError as error:
@@ -195,7 +197,9 @@ def find_plugin(text: str, base: Path = Path()) -> tuple[Path | None, PluginSpec
         return spec.find(), spec
     files = spec_files()
     if text not in files:
-        raise SpecError(f"plug-in {text!r} has no spec; there are: {', '.join(files)}. Give one of them, or a .vst3 path.")
+        raise SpecError(
+            f"plug-in {text!r} has no spec; there are: {', '.join(files)}. Give one of them, or a .vst3 path."
+        )
     spec = load_spec(files[text])
     return spec.find(), spec
 

@@ -99,7 +99,9 @@ def read_events(path: str | Path, channel: int | None = None) -> list[tuple[floa
             key = (message.channel, message.note)
             struck = message.type == "note_on" and message.velocity > 0
             down[key] = max(down.get(key, 0) + (1 if struck else -1), 0)
-    ends = [mido.Message("note_off", channel=c, note=note) for (c, note), presses in down.items() for _ in range(presses)]
+    ends = [
+        mido.Message("note_off", channel=c, note=note) for (c, note), presses in down.items() for _ in range(presses)
+    ]
     return found + [(now, bytes(message.bytes())) for message in ends]
 
 

@@ -135,7 +135,9 @@ def _made(
         try:
             dry = {t.name: pool.submit(_dry, t, session, base) for t in hosted if not t.plugin}
             waiting: dict[Future[Stem], Track] = {
-                pool.submit(_hosted, track, session, base, songs[track.name], samples, slots, dry.get(track.name)): track
+                pool.submit(
+                    _hosted, track, session, base, songs[track.name], samples, slots, dry.get(track.name)
+                ): track
                 for track in hosted
             }
             for track in ours:
@@ -222,9 +224,7 @@ def _effect(effect: Effect, base: Path, process: PluginProcess, record: dict[str
     return loaded
 
 
-def _loaded(
-    text: str, base: Path, process: PluginProcess, record: dict[str, Any]
-) -> tuple[Plugin, PluginSpec | None]:
+def _loaded(text: str, base: Path, process: PluginProcess, record: dict[str, Any]) -> tuple[Plugin, PluginSpec | None]:
     path, spec = find_plugin(text, base)
     if path is None:
         raise PluginError(f"{text}: is not installed here. Install it, or set $SDS_BRIDGE_PLUGINS to its folder.")

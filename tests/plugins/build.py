@@ -68,7 +68,7 @@ def built(name: str) -> Path:
         with tempfile.TemporaryDirectory(dir=bundle.parent) as scratch:
             made = _compile(name, sources, main, flags, Path(scratch))
             if not bundle.exists():
-                os.rename(made, bundle)
+                made.rename(bundle)
     return bundle
 
 
@@ -119,7 +119,7 @@ def _nekobi_sources() -> Path:
         text = text.replace("#define DISTRHO_PLUGIN_HAS_UI        1", "#define DISTRHO_PLUGIN_HAS_UI 0")
         info.write_text("\n".join(line for line in text.splitlines() if "DistrhoArtwork" not in line) + "\n")
         if not kept.is_dir():
-            os.rename(sources, kept)
+            sources.rename(kept)
     return kept
 
 
