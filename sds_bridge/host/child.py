@@ -26,6 +26,7 @@ from sds_bridge.host.wire import read_frame, write_frame
 ALARM_SECONDS = 5.0
 # a parameter with more is continuous: JUCE says 2^31 of a knob
 MOST_STEPS = 256
+SETTLING = 64
 NOT_EFFECTS = ("Plugin", "PluginContainer", "ExternalPlugin", "Pedalboard", "Chain", "Mix", "VST3Plugin")
 
 Answer = tuple[dict[str, Any], bytes | memoryview]
@@ -107,10 +108,12 @@ class Child:
 
     def do_state(self, _: bytes, handle: int) -> Answer:
         self._say(f"{self._names[handle]}: giving its state")
+        self._settle(handle)
         return {}, bytes(self._loaded[handle].raw_state)
 
     def do_preset(self, _: bytes, handle: int) -> Answer:
         self._say(f"{self._names[handle]}: giving its preset")
+        self._settle(handle)
         return {}, bytes(self._loaded[handle].preset_data)
 
     def do_clear(self, _: bytes) -> Answer:
@@ -172,6 +175,13 @@ class Child:
             if name not in places:
                 raise ValueError(f"has no parameter {name!r}; it has {', '.join(list(places)[:8])}, …")
             parameters[places[name]].raw_value = value
+
+    def _settle(self, handle: int) -> None:
+        """A parameter reaches the plug-in's processor, and so its state, only with the next block of sound."""
+        if self._loaded[handle].is_instrument:
+            self._render(handle, [], SETTLING, 44_100, SETTLING)
+        else:
+            self._process(handle, np.zeros((2, SETTLING), np.float32), 44_100, SETTLING)
 
     def _render(self, handle: int, events: list[list[Any]], samples: int, rate: int, block: int) -> np.ndarray:
         """``[channels, samples]``: as many channels as the plug-in has, its own latency cut from the start."""

@@ -91,16 +91,21 @@ def to_toml(spec: PluginSpec) -> str:
     lines = ["#:schema ./schema.json", *(f"{key} = {_literal(value)}" for key, value in content.items()), ""]
     lines += ["parameter = [", *(f"    {_literal(row)}," for row in rows), "]"]
     for key, table in tables.items():
-        lines += ["", f"[{key}]", *(f"{name} = {_literal(value)}" for name, value in table.items())]
+        lines += ["", f"[{key}]", *(f"{_key(name)} = {_literal(value)}" for name, value in table.items())]
     return "\n".join(lines) + "\n"
 
 
 def _literal(value: Any) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_literal(item)}" for key, item in value.items()) + " }"
+        return "{ " + ", ".join(f"{_key(key)} = {_literal(item)}" for key, item in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(_literal(item) for item in value) + "]"
     if isinstance(value, float):
         return repr(value)
     # JSON's strings and booleans are TOML's too, but for DEL
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _key(name: str) -> str:
+    bare = name.replace("_", "").replace("-", "")
+    return name if bare.isascii() and bare.isalnum() else _literal(name)
