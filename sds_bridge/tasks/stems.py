@@ -18,7 +18,6 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from sds_bridge import audio
 from sds_bridge.errors import InputError, PluginError, SdsBridgeError, SpecError
@@ -27,13 +26,16 @@ from sds_bridge.host.plugin import Event, Plugin
 from sds_bridge.host.process import LOAD_SECONDS, PluginProcess
 from sds_bridge.host.spec import PluginSpec, find_plugin
 from sds_bridge.patch import Patch, write_text
-from sds_bridge.tasks.midi import read_events, read_song
+from sds_bridge.tasks.midi import MidiSong, Song
 from sds_bridge.tasks.provenance import versions
 from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop
 from sds_bridge.tasks.session import SUBTYPES, Effect, Session, Track
 
 # a plug-in slower than real time is given up on, after what loading may take
 SLOWEST = 1.0
+
+# a track's messages, for a plug-in, and its notes, where our own synth plays them
+Music = tuple[list[Event], Song | None]
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,14 @@ def run(
     """
     began = time.monotonic()
     songs, failed = _songs(session, base)
-    seconds = max((events[-1][0] for events in songs.values()), default=0.0) + session.tail
+    seconds = max((events[-1][0] for events, _ in songs.values()), default=0.0) + session.tail
     samples = round(seconds * session.rate)
     records: dict[str, Any] = {}
     written: dict[str, Path] = {}
+    mix = _Mix([track.name for track in session.track], samples)
     total = len(session.track)
     for done, (name, error) in enumerate(failed.items(), 1):
+        mix.take(name, None)
         report(Progress(done, total, 0.0, 0.0, f"{name}: {error}"))
     for track, make in _made(session, base, songs, samples, workers or os.cpu_count() or 1, should_stop):
         message = ""
@@ -82,25 +86,24 @@ def run(
         except SdsBridgeError as error:
             failed[track.name] = str(error)
             message = f"{track.name}: {error}"
+            mix.take(track.name, None)
         else:
-            path = folder / f"{track.name}.wav"
-            written[track.name] = audio.save(path, stem.sound, session.rate, SUBTYPES[session.depth])
-            records[track.name] = stem.record | _level(stem.sound, session)
+            mix.take(track.name, stem.sound)
+            written[track.name], level = _save(folder / f"{track.name}.wav", stem.sound, session)
+            records[track.name] = stem.record | level
         done = len(written) + len(failed)
         report(Progress(done, total, 0.0, (time.monotonic() - began) / done * (total - done), message))
     stopped = len(written) + len(failed) < total
     if not written and not stopped:
         raise InputError(f"no track could be made. {'; '.join(f'{n}: {e}' for n, e in failed.items())}")
-    summary: dict[str, Any] = {"seconds": seconds, "failed": failed, "stems": records}
-    # the threads end in any order; what is written must not depend on it
+    # the tracks end in any order; what is written must not depend on it
     in_order = [track.name for track in session.track]
-    records = {name: records[name] for name in in_order if name in records}
     files = [written[name] for name in in_order if name in written]
+    summary: dict[str, Any] = {"seconds": seconds, "failed": {n: failed[n] for n in in_order if n in failed}}
+    summary["stems"] = {name: records[name] for name in in_order if name in records}
     if not stopped:
-        mix = _sum(files, samples)
-        summary["mix"] = _level(mix, session)
-        files.append(audio.save(folder / "mix.wav", mix, session.rate, SUBTYPES[session.depth]))
-    summary["stems"] = records
+        path, summary["mix"] = _save(folder / "mix.wav", mix.sum.astype(np.float32), session)
+        files.append(path)
     content = {"session": session.model_dump(), "base": str(base.absolute()), "versions": versions(), **summary}
     write_text(folder / "stems.json", json.dumps(content, indent=1) + "\n")
     files.append(folder / "stems.json")
@@ -109,19 +112,46 @@ def run(
     return Result(folder.absolute(), [f.absolute() for f in files], summary, stopped)
 
 
-def _songs(session: Session, base: Path) -> tuple[dict[str, list[Event]], dict[str, str]]:
-    """Each track's MIDI events, read first for the stems' common length; and an error by track."""
+class _Mix:
+    """The sum of the stems in float64, added in the session's order, for the order of a sum shows in its last bits."""
+
+    def __init__(self, names: list[str], samples: int) -> None:
+        self.sum = np.zeros((2, samples))
+        self._left = names[::-1]
+        self._early: dict[str, np.ndarray | None] = {}
+
+    def take(self, name: str, sound: np.ndarray | None) -> None:
+        """None for a track that failed."""
+        self._early[name] = sound
+        while self._left and self._left[-1] in self._early:
+            ready = self._early.pop(self._left.pop())
+            if ready is not None:
+                self.sum += ready
+
+
+def _save(path: Path, sound: np.ndarray, session: Session) -> tuple[Path, dict[str, Any]]:
+    peak = max(float(sound.max()), -float(sound.min()))
+    audio.save(path, sound, session.rate, SUBTYPES[session.depth])
+    return path, {"peak_dbfs": audio.to_decibel(peak), "depth": "32f" if peak > 1 else session.depth}
+
+
+def _songs(session: Session, base: Path) -> tuple[dict[str, Music], dict[str, str]]:
+    """Each track's MIDI, each file read once and first of all, for the stems' common length; and an error by track."""
+    read: dict[str, MidiSong] = {}
     songs, failed = {}, {}
     for track in session.track:
         try:
-            songs[track.name] = read_events(base / track.midi, track.channel)
+            if track.midi not in read:
+                read[track.midi] = MidiSong(base / track.midi)
+            events = read[track.midi].events(track.channel)
+            songs[track.name] = (events, read[track.midi].notes(track.channel) if not track.plugin else None)
         except InputError as error:
             failed[track.name] = str(error)
     return songs, failed
 
 
 def _made(
-    session: Session, base: Path, songs: dict[str, list[Event]], samples: int, workers: int, should_stop: ShouldStop
+    session: Session, base: Path, songs: dict[str, Music], samples: int, workers: int, should_stop: ShouldStop
 ) -> Iterator[tuple[Track, Callable[[], Stem]]]:
     """Tracks as they get done, each with what gives its stem or raises its error."""
     tracks = [track for track in session.track if track.name in songs]
@@ -133,17 +163,17 @@ def _made(
         slots.put(None)
     with ThreadPoolExecutor(count) as pool:
         try:
-            dry = {t.name: pool.submit(_dry, t, session, base) for t in hosted if not t.plugin}
+            dry = {t.name: pool.submit(_dry, t, session, base, songs[t.name]) for t in hosted if not t.plugin}
             waiting: dict[Future[Stem], Track] = {
                 pool.submit(
-                    _hosted, track, session, base, songs[track.name], samples, slots, dry.get(track.name)
+                    _hosted, track, session, base, songs[track.name][0], samples, slots, dry.get(track.name)
                 ): track
                 for track in hosted
             }
             for track in ours:
                 if should_stop():
                     break
-                yield track, partial(_ours, track, session, base, samples)
+                yield track, partial(_ours, track, session, base, songs[track.name], samples)
             while waiting and not should_stop():
                 ready, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in ready:
@@ -155,17 +185,17 @@ def _made(
                     process.close()
 
 
-def _ours(track: Track, session: Session, base: Path, samples: int) -> Stem:
-    return _finished(_dry(track, session, base), samples, track, {})
+def _ours(track: Track, session: Session, base: Path, music: Music, samples: int) -> Stem:
+    return _finished(_dry(track, session, base, music), samples, track, {})
 
 
-def _dry(track: Track, session: Session, base: Path) -> np.ndarray:
+def _dry(track: Track, session: Session, base: Path, music: Music) -> np.ndarray:
     """A track of our own synths, before its effects."""
     from sds_bridge.tasks.render import play
 
-    path = base / track.midi
-    patch = Patch.load(base / track.patch)
-    return play(read_song(path, track.channel), patch, path, rate=session.rate, seed=session.seed).sound
+    song = music[1]
+    assert song is not None
+    return play(song, Patch.load(base / track.patch), base / track.midi, rate=session.rate, seed=session.seed).sound
 
 
 def _hosted(
@@ -240,18 +270,5 @@ def _finished(sound: np.ndarray, samples: int, track: Track, record: dict[str, A
     angle = (track.pan + 1) * np.pi / 4
     sides = np.sqrt(2) * np.array([np.cos(angle), np.sin(angle)]) if track.pan else np.ones(2)
     gains = (10 ** (track.gain / 20) * sides).astype(np.float32)
-    return Stem(audio.fit_length(sound, samples) * gains[:, None], record)
-
-
-def _sum(stems: list[Path], samples: int) -> np.ndarray:
-    """Of the stems as they were written, in float64."""
-    total = np.zeros((2, samples))
-    for path in stems:
-        total += soundfile.read(path, dtype="float64", always_2d=True)[0].T
-    return total.astype(np.float32)
-
-
-def _level(sound: np.ndarray, session: Session) -> dict[str, Any]:
-    peak = max(float(sound.max()), -float(sound.min()))
-    depth = "32f" if peak > 1 else session.depth
-    return {"peak_dbfs": audio.to_decibel(peak), "depth": depth}
+    fitted = audio.fit_length(sound, samples)
+    return Stem(fitted if (gains == 1).all() else fitted * gains[:, None], record)

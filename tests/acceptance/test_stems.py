@@ -16,7 +16,7 @@ from hosted import fresh, vst3, write_song
 from sds_bridge.host import plugin
 from sds_bridge.patch import Patch
 from sds_bridge.tasks import stems as module
-from sds_bridge.tasks.midi import read_events
+from sds_bridge.tasks.midi import MidiSong
 from sds_bridge.tasks.session import Session
 
 pytestmark = pytest.mark.acceptance
@@ -78,7 +78,7 @@ def test_a_stem_is_the_plug_in_alone_at_its_gain_and_pan(folder):
     process, loaded = fresh("FM6")
     with process:
         samples = read(folder / "out", "a").shape[1]
-        alone = plugin.play(loaded, read_events(folder / "song.mid"), samples, RATE)
+        alone = plugin.play(loaded, MidiSong(folder / "song.mid").events(), samples, RATE)
     assert np.array_equal(read(folder / "out", "a"), alone)
     assert np.allclose(read(folder / "out", "b"), 10 ** (-6 / 20) * alone, atol=1e-7)
     right = read(folder / "out", "c")
@@ -103,8 +103,8 @@ def test_presets_and_parameters(folder):
     with process:
         loaded.set({"op1_ratio": 4 / 31, "op2_level": 0.7})
         loaded.save_preset(folder / "x.vstpreset")
-        samples = round((read_events(folder / "song.mid")[-1][0] + 0.5) * RATE)
-        wanted = plugin.play(loaded, read_events(folder / "song.mid"), samples, RATE)
+        samples = round((MidiSong(folder / "song.mid").events()[-1][0] + 0.5) * RATE)
+        wanted = plugin.play(loaded, MidiSong(folder / "song.mid").events(), samples, RATE)
     fm6 = str(vst3("FM6"))
     both = {"op1_ratio": 4 / 31, "op2_level": 0.7}
     render(folder, "out", [track("a", plugin=fm6, preset="x.vstpreset"), track("b", plugin=fm6, parameters=both)])

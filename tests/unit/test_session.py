@@ -6,7 +6,7 @@ import mido
 import pytest
 
 from sds_bridge.errors import SpecError
-from sds_bridge.tasks.midi import read_events
+from sds_bridge.tasks.midi import MidiSong
 from sds_bridge.tasks.session import Session, load_session
 
 GOOD = """
@@ -87,7 +87,7 @@ def test_a_plug_in_gets_every_message_of_its_channel(tmp_path):
         mido.Message("note_off", channel=0, note=40, time=240),
     ]
     song.save(tmp_path / "song.mid")
-    events = read_events(tmp_path / "song.mid", 2)
+    events = MidiSong(tmp_path / "song.mid").events(2)
     assert [(t, data[0] & 0xF0) for t, data in events] == [(0.0, 0xB0), (0.5, 0x90), (0.75, 0xE0), (1.0, 0x80)]
     # the key that nobody let go of ends with the file
     assert events[-1][1][1] == 60 and all(data[0] & 0x0F == 1 for _, data in events)
