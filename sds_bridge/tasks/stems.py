@@ -40,10 +40,21 @@ Music = tuple[list[Event], Song | None]
 
 @dataclass(frozen=True)
 class Stem:
-    """What became of a track: float32 ``[2, samples]`` with gain and pan, and what is worth recording."""
+    """What became of a track: float32 ``[2, samples]`` with gain and pan, and what is worth recording, and its file."""
 
     sound: np.ndarray
     record: dict[str, Any]
+    path: Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every track shares; ``samples`` is the stems' common length."""
+
+    session: Session
+    base: Path
+    folder: Path
+    samples: int
 
 
 def run(
@@ -72,6 +83,7 @@ def run(
     songs, failed = _songs(session, base)
     seconds = max((events[-1][0] for events, _ in songs.values()), default=0.0) + session.tail
     samples = round(seconds * session.rate)
+    job = Job(session, base, folder, samples)
     records: dict[str, Any] = {}
     written: dict[str, Path] = {}
     mix = _Mix([track.name for track in session.track], samples)
@@ -79,7 +91,7 @@ def run(
     for done, (name, error) in enumerate(failed.items(), 1):
         mix.take(name, None)
         report(Progress(done, total, 0.0, 0.0, f"{name}: {error}"))
-    for track, make in _made(session, base, songs, samples, workers or os.cpu_count() or 1, should_stop):
+    for track, make in _made(job, songs, workers or os.cpu_count() or 1, should_stop):
         message = ""
         try:
             stem = make()
@@ -89,8 +101,7 @@ def run(
             mix.take(track.name, None)
         else:
             mix.take(track.name, stem.sound)
-            written[track.name], level = _save(folder / f"{track.name}.wav", stem.sound, session)
-            records[track.name] = stem.record | level
+            written[track.name], records[track.name] = stem.path, stem.record
         done = len(written) + len(failed)
         report(Progress(done, total, 0.0, (time.monotonic() - began) / done * (total - done), message))
     stopped = len(written) + len(failed) < total
@@ -151,10 +162,10 @@ def _songs(session: Session, base: Path) -> tuple[dict[str, Music], dict[str, st
 
 
 def _made(
-    session: Session, base: Path, songs: dict[str, Music], samples: int, workers: int, should_stop: ShouldStop
+    job: Job, songs: dict[str, Music], workers: int, should_stop: ShouldStop
 ) -> Iterator[tuple[Track, Callable[[], Stem]]]:
     """Tracks as they get done, each with what gives its stem or raises its error."""
-    tracks = [track for track in session.track if track.name in songs]
+    tracks = [track for track in job.session.track if track.name in songs]
     ours = [track for track in tracks if not track.plugin and not track.effects]
     hosted = [track for track in tracks if track not in ours]
     slots: SimpleQueue[PluginProcess | None] = SimpleQueue()
@@ -163,17 +174,15 @@ def _made(
         slots.put(None)
     with ThreadPoolExecutor(count) as pool:
         try:
-            dry = {t.name: pool.submit(_dry, t, session, base, songs[t.name]) for t in hosted if not t.plugin}
+            dry = {t.name: pool.submit(_dry, t, job, songs[t.name]) for t in hosted if not t.plugin}
             waiting: dict[Future[Stem], Track] = {
-                pool.submit(
-                    _hosted, track, session, base, songs[track.name][0], samples, slots, dry.get(track.name)
-                ): track
+                pool.submit(_hosted, track, job, songs[track.name][0], slots, dry.get(track.name)): track
                 for track in hosted
             }
             for track in ours:
                 if should_stop():
                     break
-                yield track, partial(_ours, track, session, base, songs[track.name], samples)
+                yield track, partial(_ours, track, job, songs[track.name])
             while waiting and not should_stop():
                 ready, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in ready:
@@ -185,47 +194,47 @@ def _made(
                     process.close()
 
 
-def _ours(track: Track, session: Session, base: Path, music: Music, samples: int) -> Stem:
-    return _finished(_dry(track, session, base, music), samples, track, {})
+def _ours(track: Track, job: Job, music: Music) -> Stem:
+    return _finished(_dry(track, job, music), track, job, {})
 
 
-def _dry(track: Track, session: Session, base: Path, music: Music) -> np.ndarray:
+def _dry(track: Track, job: Job, music: Music) -> np.ndarray:
     """A track of our own synths, before its effects."""
     from sds_bridge.tasks.render import play
 
     song = music[1]
     assert song is not None
-    return play(song, Patch.load(base / track.patch), base / track.midi, rate=session.rate, seed=session.seed).sound
+    patch = Patch.load(job.base / track.patch)
+    return play(song, patch, job.base / track.midi, rate=job.session.rate, seed=job.session.seed).sound
 
 
 def _hosted(
     track: Track,
-    session: Session,
-    base: Path,
+    job: Job,
     events: list[Event],
-    samples: int,
     slots: SimpleQueue[PluginProcess | None],
     dry: Future[np.ndarray] | None,
 ) -> Stem:
+    session, record = job.session, dict[str, Any]()
     process = slots.get()
     try:
         if process is None or not process.alive:
             process = PluginProcess()
         process.limit = session.time_limit or LOAD_SECONDS
         process.request("clear")
-        limit = session.time_limit or LOAD_SECONDS + SLOWEST * samples / session.rate
-        record: dict[str, Any] = {}
-        instrument = _instrument(track, base, process, record) if track.plugin else None
-        chain = [_effect(effect, base, process, record) for effect in track.effects]
+        limit = session.time_limit or LOAD_SECONDS + SLOWEST * job.samples / session.rate
         options: dict[str, Any] = {"block": session.block, "limit": limit}
+        instrument = _instrument(track, job.base, process, record) if track.plugin else None
+        chain = [_effect(effect, job.base, process, record) for effect in track.effects]
         if instrument is not None:
-            sound = plugin.play(instrument, events, samples, session.rate, chain=chain, **options)
+            sound = plugin.play(instrument, events, job.samples, session.rate, chain=chain, **options)
         else:
             assert dry is not None
-            sound = plugin.process_sound(chain, audio.fit_length(dry.result(), samples), session.rate, **options)
-        return _finished(sound, samples, track, record)
+            fitted = audio.fit_length(dry.result(), job.samples)
+            sound = plugin.process_sound(chain, fitted, session.rate, **options)
     finally:
         slots.put(process)
+    return _finished(sound, track, job, record)
 
 
 def _instrument(track: Track, base: Path, process: PluginProcess, record: dict[str, Any]) -> Plugin:
@@ -265,10 +274,12 @@ def _loaded(text: str, base: Path, process: PluginProcess, record: dict[str, Any
     return loaded, spec
 
 
-def _finished(sound: np.ndarray, samples: int, track: Track, record: dict[str, Any]) -> Stem:
-    """The stem's length, gain and pan. Equal power, 0 dB in the middle: the sides are up to 3 dB up."""
+def _finished(sound: np.ndarray, track: Track, job: Job, record: dict[str, Any]) -> Stem:
+    """At its length, gain and pan, and written. Equal power, 0 dB in the middle: the sides are up to 3 dB up."""
     angle = (track.pan + 1) * np.pi / 4
     sides = np.sqrt(2) * np.array([np.cos(angle), np.sin(angle)]) if track.pan else np.ones(2)
     gains = (10 ** (track.gain / 20) * sides).astype(np.float32)
-    fitted = audio.fit_length(sound, samples)
-    return Stem(fitted if (gains == 1).all() else fitted * gains[:, None], record)
+    fitted = audio.fit_length(sound, job.samples)
+    stem = fitted if (gains == 1).all() else fitted * gains[:, None]
+    path, level = _save(job.folder / f"{track.name}.wav", stem, job.session)
+    return Stem(stem, record | level, path)
