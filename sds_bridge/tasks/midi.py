@@ -195,7 +195,7 @@ def _open(path: Path) -> mido.MidiFile:
 def _timed(midi: mido.MidiFile, path: Path) -> Iterator[tuple[float, mido.Message]]:
     """Messages of all tracks with their time in seconds."""
     division, tempo, now = midi.ticks_per_beat, DEFAULT_TEMPO, 0.0
-    for message in mido.merge_tracks(midi.tracks):
+    for message in mido.merge_tracks(midi.tracks, skip_checks=True):
         now += message.time * _tick_seconds(division, tempo, path)
         if message.type == "set_tempo":
             tempo = message.tempo
