@@ -38,9 +38,9 @@ def target(spec_name: str, seed: int) -> np.ndarray:
     with PluginProcess() as process:
         loaded = plugin.load(process, path)
         while True:
-            drawn = rng.random(len(moved))
+            random = rng.random(len(moved))
             last = [p.positions - 1 for p in moved]
-            drawn = [round(v * n) / n if n > 0 else float(v) for v, n in zip(drawn, last, strict=True)]
+            drawn = [round(v * n) / n if n > 0 else float(v) for v, n in zip(random, last, strict=True)]
             loaded.set({p.name: v for p, v in zip(moved, drawn, strict=True)})
             sound = plugin.play(loaded, events, round(SECONDS * RATE), RATE)
             if np.abs(sound).max() > QUIETEST:

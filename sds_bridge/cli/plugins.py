@@ -206,6 +206,11 @@ def match(
     audio.check_header(target)
     made = folder.claim(out, force)
     result = follow("matching", lambda report, stop: task.run(request, made, report, stop))
+    print_match(result)
+
+
+def print_match(result: Any) -> None:
+    """How near it came, and its files."""
     s = result.summary
     print(
         f"spectral distance {s['distance_before']:.1f} → {s['distance_after']:.1f} dB ({-s['fall']:+.0%}), {s['evaluations']} tries"

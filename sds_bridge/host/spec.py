@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sds_bridge.errors import SpecError
+from sds_bridge.errors import PluginError, SpecError
 from sds_bridge.host.folders import SUFFIX, plugin_files, plugin_folders, spec_folders, system
 from sds_bridge.synths.parameters import Curve, Parameter
 
@@ -202,6 +202,14 @@ def find_plugin(text: str, base: Path = Path()) -> tuple[Path | None, PluginSpec
         )
     spec = load_spec(files[text])
     return spec.find(), spec
+
+
+def installed_plugin(text: str, base: Path = Path()) -> tuple[Path, PluginSpec | None]:
+    """:func:`find_plugin`, or a PluginError where it isn't installed."""
+    path, spec = find_plugin(text, base)
+    if path is None or not path.exists():
+        raise PluginError(f"{text}: is not installed here. Install it, or set $SDS_BRIDGE_PLUGINS to its folder.")
+    return path, spec
 
 
 def _names(spec: PluginSpec) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sds_bridge import audio
@@ -20,7 +21,7 @@ from sds_bridge.host.learn import learn
 from sds_bridge.host.pitch import estimate_note
 from sds_bridge.host.plugin import Plugin
 from sds_bridge.host.process import PluginProcess
-from sds_bridge.host.spec import ParameterSpec, PluginSpec, find_plugin
+from sds_bridge.host.spec import ParameterSpec, PluginSpec, find_plugin, installed_plugin
 from sds_bridge.patch import Patch, write_text
 from sds_bridge.tasks.audition import BLOCK, Goal, Player
 from sds_bridge.tasks.notes import parse_note
@@ -34,6 +35,8 @@ LONGEST = 2.0
 # a reset of the plug-in mostly waits, so more children than cores pay off
 CHILDREN_A_CORE = 3
 PREVIEW_TAIL = 1.0
+# share of its preview that a tune holds the key; tune.HOLD_SHARE, whose module imports torch
+TUNED_HOLD = 0.75
 
 
 class MatchRequest(BaseModel):
@@ -55,6 +58,21 @@ class MatchRequest(BaseModel):
     _note = field_validator("note", mode="before")(lambda value: parse_note(value) if isinstance(value, str) else value)
 
 
+def of_tuned(folder: Path, plugin_name: str, note: int, seed: int) -> MatchRequest:
+    """A match of what ``tune`` wrote into ``folder``, from its patch where the spec maps that onto the plug-in."""
+    _, spec = find_plugin(plugin_name)
+    mapped = spec is not None and Patch.load(folder / "patch.json").synth in spec.mapping
+    preview = folder / "preview.wav"
+    return MatchRequest(
+        target=str(preview),
+        plugin=plugin_name,
+        start=str(folder / "patch.json") if mapped else None,
+        seed=seed,
+        note=note,
+        hold=TUNED_HOLD * soundfile.info(preview).duration,
+    )
+
+
 def run(
     request: MatchRequest,
     folder: Path,
@@ -69,11 +87,7 @@ def run(
         InputError, PluginError, SpecError: an unusable target, plug-in, preset or spec.
     """
     began = time.monotonic()
-    path, spec = find_plugin(request.plugin)
-    if path is None:
-        raise PluginError(
-            f"{request.plugin}: is not installed here. Install it, or set $SDS_BRIDGE_PLUGINS to its folder."
-        )
+    path, spec = installed_plugin(request.plugin)
     goal, remarks = _goal(request)
     with PluginProcess() as process:
         loaded = plugin.load(process, path)
@@ -152,7 +166,9 @@ def _begin(loaded: Plugin, request: MatchRequest, spec: PluginSpec, remarks: lis
     if request.start.lower().endswith(".json"):
         positions, lost = mapping.positions(Patch.load(request.start), spec)
         loaded.set(positions)
-        remarks += lost
+        if lost:
+            more = f", and {len(lost) - 2} more" if len(lost) > 2 else ""
+            remarks.append(f"the patch is carried over in part: {', '.join(lost[:2])}{more}")
     else:
         loaded.load_preset(request.start)
 

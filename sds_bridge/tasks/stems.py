@@ -24,7 +24,7 @@ from sds_bridge.errors import InputError, PluginError, SdsBridgeError, SpecError
 from sds_bridge.host import mapping, plugin
 from sds_bridge.host.plugin import Event, Plugin
 from sds_bridge.host.process import LOAD_SECONDS, PluginProcess
-from sds_bridge.host.spec import PluginSpec, find_plugin
+from sds_bridge.host.spec import PluginSpec, installed_plugin
 from sds_bridge.patch import Patch, write_text
 from sds_bridge.tasks.midi import MidiSong, Song
 from sds_bridge.tasks.provenance import versions
@@ -264,9 +264,7 @@ def _effect(effect: Effect, base: Path, process: PluginProcess, record: dict[str
 
 
 def _loaded(text: str, base: Path, process: PluginProcess, record: dict[str, Any]) -> tuple[Plugin, PluginSpec | None]:
-    path, spec = find_plugin(text, base)
-    if path is None:
-        raise PluginError(f"{text}: is not installed here. Install it, or set $SDS_BRIDGE_PLUGINS to its folder.")
+    path, spec = installed_plugin(text, base)
     loaded = plugin.load(process, path)
     assert loaded.identity is not None
     standing = spec.standing if spec else "no spec"

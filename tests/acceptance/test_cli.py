@@ -43,6 +43,7 @@ def inputs(tmp_path_factory):
         (["tune", "kick", "--prior", "nonsense", "-o", "y1"], "nonsense"),
         (["tune", "kick", "--from", "no.json", "-o", "y2"], "no such file"),
         (["tune", "kick", "--from", "text.wav", "-o", "y3"], "not a version 1 patch"),
+        (["tune", "kick", "--plugin", "vital", "-o", "y4"], "not installed here"),
         (["separate", "no.wav", "--stem", "a", "-o", "x"], "no such file"),
         (["separate", "text.wav", "--stem", "a", "-o", "x"], "not a readable audio file"),
         (["separate", "nan.wav", "--stem", "a", "-o", "x"], "NaN"),
