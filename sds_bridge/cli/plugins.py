@@ -58,7 +58,7 @@ def list_() -> None:
         spec = load_spec(path)
         moved = str(sum(p.match for p in spec.parameter)) if spec.parameter else "what the host lists"
         here = "installed" if spec.find() else "not installed"
-        table.add_row(name, spec.name, here, ", ".join(spec.mapping) or "–", moved, spec.standing)
+        table.add_row(name, spec.name, here, ", ".join(spec.mapping) or "–", moved, spec.standing.split(":")[0])
     Console().print(table)
     found = list(Cache.load().entries.values())
     if found:
@@ -105,7 +105,8 @@ def check(spec: PluginArgument) -> None:
         return
     loaded = _inspected(path)
     wrong = differences(found, loaded.identity, loaded.parameters)
-    print(*(f"- {line}" for line in wrong), sep="\n")
+    for line in wrong:
+        print(f"- {line}")
     if wrong:
         raise typer.Exit(1)
     print(f"agrees with {path}, version {loaded.identity.version}")
