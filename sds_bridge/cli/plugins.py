@@ -53,11 +53,11 @@ def list_() -> None:
     from sds_bridge.host.scan import Cache
     from sds_bridge.host.spec import load_spec, spec_files
 
-    table = Table("spec", "plug-in", "here", "maps patches of", "match moves", "standing", box=None)
+    table = Table("spec", "plug-in", "installed", "maps patches of", "match moves", "standing", box=None)
     for name, path in spec_files().items():
         spec = load_spec(path)
         moved = str(sum(p.match for p in spec.parameter)) if spec.parameter else "what the host lists"
-        here = "installed" if spec.find() else "not installed"
+        here = "yes" if spec.find() else "no"
         table.add_row(name, spec.name, here, ", ".join(spec.mapping) or "–", moved, spec.standing.split(":")[0])
     Console().print(table)
     found = list(Cache.load().entries.values())
