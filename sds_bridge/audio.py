@@ -17,6 +17,8 @@ from sds_bridge.errors import InputError
 LONGEST_SECONDS = 600.0
 # 600 s in stereo at 96 kHz: 461 MB as float32
 MOST_SAMPLES = 115_200_000
+# where libsndfile puts the chunks before the samples
+HEADER_BYTES = 80
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,21 @@ def save(path: str | Path, samples: np.ndarray, rate: int, subtype: str = "FLOAT
         subtype = "FLOAT"
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     soundfile.write(beside, samples.T, rate, subtype=subtype, format="WAV")
+    _forget_time(beside)
     os.replace(beside, path)
     return path
+
+
+def _forget_time(path: Path) -> None:
+    """libsndfile dates the PEAK chunk of float files; without it the same samples are the same bytes.
+
+    The chunk is its name, its size, a version and the time, uint32 each.
+    """
+    with path.open("r+b") as file:
+        chunk = file.read(HEADER_BYTES).find(b"PEAK")
+        if chunk >= 0:
+            file.seek(chunk + 12)
+            file.write(bytes(4))
 
 
 def resample(samples: np.ndarray, rate: float, to_rate: float) -> np.ndarray:

@@ -38,10 +38,18 @@ def tune(
     amount: Annotated[float, typer.Option(help="0 keeps the start, 1 goes all the way")] = 1.0,
     note: NoteOption = "C3",
     prior: PriorOption = "starter",
+    plugin: Annotated[
+        str | None, typer.Option(help="then match this plug-in to the preview: a spec's name or a .vst3 path")
+    ] = None,
     force: ForceOption = False,
 ) -> None:
     """Tune a synth patch to a text."""
     from sds_bridge.tasks import folder, requests
+
+    if plugin is not None:
+        from sds_bridge.host.spec import installed_plugin
+
+        installed_plugin(plugin)
 
     given = {"steps": steps, "batch": batch, "guidance": guidance, "candidates": candidates}
     request = requests.parse(
@@ -69,6 +77,13 @@ def tune(
     s = result.summary
     print(f"alignment {s['alignment_before']:+.3f} → {s['alignment_after']:+.3f} ({s['judge']}), {s['seconds']:.0f} s")
     print(*result.files, sep="\n")
+    if plugin is not None:
+        from sds_bridge.cli.plugins import print_match
+        from sds_bridge.tasks import match
+
+        matched = folder.claim(made / "plugin", force)
+        wanted = match.of_tuned(made, plugin, request.note, seed)
+        print_match(follow("matching", lambda report, stop: match.run(wanted, matched, report, stop)))
 
 
 @app.command()
