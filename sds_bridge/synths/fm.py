@@ -14,12 +14,10 @@ import torch
 
 from sds_bridge.synths.base import Synth, Values, note_hz, velocity_gain
 from sds_bridge.synths.envelope import adsr, fall
-from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, fm_parameters
+from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, FEEDBACK_SWEEPS, NOISE_LEVEL, fm_parameters
 from sds_bridge.synths.noise import low_passed_noise
 from sds_bridge.synths.reverb import band_noise_room, convolve
 
-FEEDBACK_SWEEPS = 2
-NOISE_LEVEL = 0.3
 ROOM_BANDS_HZ = (250.0, 1000.0, 4000.0)
 
 

@@ -10,7 +10,6 @@ Reference: Faust standard library, physmodels.lib.
 
 from __future__ import annotations
 
-from sds_bridge.errors import FormatError
 from sds_bridge.patch import Patch
 from sds_bridge.synths.modal_parameters import DEFAULT_MODES, modal_parameters, mode_series
 from sds_bridge.synths.parameters import check
@@ -61,14 +60,8 @@ def export(patch: Patch) -> tuple[str, list[str]]:
     """The program's text, and what was dropped in plain words. The same patch always gives the same text.
 
     Raises:
-        FormatError: a patch of another synth.
         PatchError: values that don't fit the synth.
     """
-    if patch.synth != "modal":
-        raise FormatError(
-            f"a Faust program needs a modal patch; this one is {patch.synth}. "
-            "Tune with --synth modal, or export to dx7."
-        )
     values = check(patch, modal_parameters(patch.settings.get("modes", DEFAULT_MODES)))
     modes, report = _modes(values)
     level = values["strike.level"][0]
@@ -78,9 +71,9 @@ def export(patch: Patch) -> tuple[str, list[str]]:
     if max(values["reverb.level"]) > INAUDIBLE:
         report.append("room (seven bands of reverb) dropped: add a reverb after the program")
     return _PROGRAM.format(
-        title="".join(c for c in patch.name if c.isprintable() and c not in '"\\'),
+        title=title_of(patch),
         note=patch.note,
-        hz=440.0 * 2.0 ** ((patch.note - 69) / 12),
+        hz=hz_of(patch.note),
         amount=values["velocity.amount"][0],
         level=values["gain"][0],
         count=len(modes),
@@ -91,6 +84,16 @@ def export(patch: Patch) -> tuple[str, list[str]]:
         body=_BODY if modes else "0 * _",
         contact=contact,
     ), report
+
+
+def title_of(patch: Patch) -> str:
+    """Its name without what would end a string or a comment."""
+    return "".join(c for c in patch.name if c.isprintable() and c not in '"\\')
+
+
+def hz_of(note: int) -> float:
+    """Equal temperament, MIDI note 69 = 440 Hz."""
+    return 440.0 * 2.0 ** ((note - 69) / 12)
 
 
 def mode_frequencies(values: dict[str, list[float]]) -> list[float]:
