@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sds_bridge.errors import FormatError
-from sds_bridge.formats import dx7, dx7_bank, dx7_voice, faust_fm, faust_modal
+from sds_bridge.formats import dx7, dx7_bank, dx7_voice, faust_fm, faust_modal, supercollider
 from sds_bridge.patch import Patch
 from sds_bridge.synths.declarations import SETTINGS
 
@@ -51,10 +51,22 @@ FORMATS = {
         "the room; noise is another random sequence",
         {"fm": faust_fm.export, "modal": faust_modal.export},
     ),
+    "supercollider": Format(
+        ".scd",
+        "SuperCollider SynthDef: operators and the whole matrix, or modes as Klank and contact noise",
+        "the room; noise is another random sequence",
+        {"fm": supercollider.export_fm, "modal": supercollider.export_modal},
+    ),
     "sfz": Format(
         ".sfz",
         "samples over keys and velocities with loops, for any sampler",
         "the synth itself: its parameters can't be changed any more",
+        {},
+    ),
+    "vital": Format(
+        ".vital",
+        "Vital preset: the sound at the tuned note in the sample oscillator, its loudness over velocity and its release",
+        "the synth itself; other keys play the sample faster or slower; a note ends after 8 s",
         {},
     ),
 }

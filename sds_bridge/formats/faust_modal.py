@@ -58,7 +58,7 @@ def export(patch: Patch) -> tuple[str, list[str]]:
         PatchError: values that don't fit the synth.
     """
     values = check(patch, modal_parameters(patch.settings.get("modes", DEFAULT_MODES)))
-    modes, report = _modes(values)
+    modes, report = audible_modes(values)
     level = values["strike.level"][0]
     contact = _NO_CONTACT
     if level > 0:
@@ -93,7 +93,7 @@ def mode_frequencies(values: dict[str, list[float]]) -> list[float]:
     return [pitch * s**spread * 2 ** (r / 12) for s, r in zip(series, values["modes.residual"], strict=True)]
 
 
-def _modes(values: dict[str, list[float]]) -> tuple[list[tuple[float, float, float]], list[str]]:
+def audible_modes(values: dict[str, list[float]]) -> tuple[list[tuple[float, float, float]], list[str]]:
     """(Hz, seconds, amplitude) of the modes that are kept, and what was dropped."""
     every = list(zip(mode_frequencies(values), values["modes.decay"], values["modes.gain"], strict=True))
     kept = [mode for mode in every if mode[2] > NEGLIGIBLE * max(values["modes.gain"])]

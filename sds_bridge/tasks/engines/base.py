@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,10 +62,17 @@ def program_version(*command: str) -> str | None:
     return next((word for word in words if word[0].isdigit()), "of unknown version")
 
 
-def run(engine: str, command: list[str | Path], folder: Path, seconds: int) -> bytes:
-    """Standard output of a program run in a folder; raises FormatError with its last words when it fails."""
+def run(
+    engine: str, command: Sequence[str | Path], folder: Path, seconds: int, settings: Mapping[str, str] | None = None
+) -> bytes:
+    """Standard output of a program run in a folder; raises FormatError with its last words when it fails.
+
+    Args:
+        settings: environment variables beside our own.
+    """
+    environment = {**os.environ, **(settings or {})}
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=seconds)
+        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=seconds, env=environment)
     except subprocess.TimeoutExpired:
         raise FormatError(f"{engine} took longer than {seconds} s with the file. Export a simpler patch.") from None
     if done.returncode:

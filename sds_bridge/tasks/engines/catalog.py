@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from sds_bridge.tasks.engines import dexed, faust, sfizz
+from sds_bridge.tasks.engines import dexed, faust, sfizz, supercollider, vital
 from sds_bridge.tasks.engines.base import Engine
 
-ENGINES: dict[str, Engine] = {"dx7": dexed.ENGINE, "faust": faust.ENGINE, "sfz": sfizz.ENGINE}
+ENGINES: dict[str, Engine] = {
+    "dx7": dexed.ENGINE,
+    "faust": faust.ENGINE,
+    "supercollider": supercollider.ENGINE,
+    "sfz": sfizz.ENGINE,
+    "vital": vital.ENGINE,
+}
