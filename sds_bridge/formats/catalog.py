@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sds_bridge.errors import FormatError
-from sds_bridge.formats import dx7, dx7_bank, dx7_voice, faust_fm, faust_modal, supercollider
+from sds_bridge.formats import dx7, dx7_bank, dx7_voice, faust_fm, faust_modal, opm, supercollider
 from sds_bridge.patch import Patch
 from sds_bridge.synths.declarations import SETTINGS
-
 
 Export = Callable[[Patch], tuple[bytes | str, list[str]]]
 
@@ -44,6 +43,12 @@ FORMATS = {
         "Yamaha DX7 voice, for a DX7, Dexed and other DX7 players: all of a dx7 patch; an fm patch's operators",
         "of an fm patch noise and room; its matrix becomes one of 32 algorithms, its values the DX7's steps",
         {"dx7": dx7_voice.export, "fm": dx7.export},
+    ),
+    "opm": Format(
+        ".opm",
+        "YM2151 voice, for VOPM and other players of the chip: four operators",
+        "noise, room, pitch sweep, velocity; the matrix becomes one of 8 connections, ratios one of 64",
+        {"fm": opm.export},
     ),
     "faust": Format(
         ".dsp",

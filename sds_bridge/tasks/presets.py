@@ -10,7 +10,10 @@ from sds_bridge.formats.catalog import FORMATS as FORMATS
 from sds_bridge.patch import Patch
 from sds_bridge.tasks import multisample, vital_sample
 
-RENDERED: dict[str, Callable[[Patch, Path, bool], list[str]]] = {"sfz": multisample.export, "vital": vital_sample.export}
+RENDERED: dict[str, Callable[[Patch, Path, bool], list[str]]] = {
+    "sfz": multisample.export,
+    "vital": vital_sample.export,
+}
 
 
 def export(patch: Patch, to: str, out: Path, force: bool = False) -> list[str]:

@@ -11,7 +11,7 @@ from sds_bridge.formats import catalog
 from sds_bridge.formats import dx7_laws as laws
 from sds_bridge.formats.dx7 import convert, dx7_name, export, velocity_sensitivity
 from sds_bridge.formats.dx7_envelope import Shape, fit_envelope, fit_sweep
-from sds_bridge.formats.dx7_routing import Wish, route, worth
+from sds_bridge.formats.fm_routing import Wish, route, worth
 from sds_bridge.formats.dx7_sysex import parse_voice
 from sds_bridge.patch import Patch
 from sds_bridge.synths.dx7_algorithms import ALGORITHMS

@@ -77,5 +77,7 @@ def run(
         raise FormatError(f"{engine} took longer than {seconds} s with the file. Export a simpler patch.") from None
     if done.returncode:
         said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        raise FormatError(f"{engine} refuses the file: {' '.join(said[-2:])[:300]}. Report this as a bug of the export.")
+        raise FormatError(
+            f"{engine} refuses the file: {' '.join(said[-2:])[:300]}. Report this as a bug of the export."
+        )
     return done.stdout

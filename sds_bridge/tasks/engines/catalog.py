@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sds_bridge.tasks.engines import dexed, faust, sfizz, supercollider, vital
+from sds_bridge.tasks.engines import dexed, faust, sfizz, supercollider, vital, ymfm
 from sds_bridge.tasks.engines.base import Engine
 
 ENGINES: dict[str, Engine] = {
@@ -11,4 +11,5 @@ ENGINES: dict[str, Engine] = {
     "supercollider": supercollider.ENGINE,
     "sfz": sfizz.ENGINE,
     "vital": vital.ENGINE,
+    "opm": ymfm.ENGINE,
 }

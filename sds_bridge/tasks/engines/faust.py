@@ -51,9 +51,7 @@ def play(
 def opened(path: Path) -> Iterator[Player]:
     with tempfile.TemporaryDirectory(prefix="sds-faust-") as folder:
         executable = build(path, Path(folder))
-        yield lambda note, velocity: play(
-            executable, hz=440.0 * 2.0 ** ((note - 69) / 12), gain=velocity / 127
-        ).mean(0)
+        yield lambda note, velocity: play(executable, hz=440.0 * 2.0 ** ((note - 69) / 12), gain=velocity / 127).mean(0)
 
 
 ENGINE = Engine("Faust", "apt-get install faust g++", version, opened)
