@@ -92,6 +92,7 @@ def _report(
         f"decays within {decay:.1f} dB on average (operator {shaped} is farthest); attacks rise exponentially, not in a line",
         f"release of operator {held} is {100 * (ratio - 1):+.0f} %, the farthest",
         "levels within 0.4 dB; the loudest operator is written at full level, and key velocity is left to the player",
+        "the chip's converter has ten bits: a hiss about 70 dB under the sound is its own",
     ]
     if feedback and routing.feedback is not None:
         found.append(f"feedback of operator {routing.slots[routing.feedback].source + 1} became level {feedback} of 7")
@@ -111,5 +112,7 @@ def _dropped(wish: Wish, routing: Routing) -> list[str]:
         for by in range(len(wish.energy)):
             if wish.audible(to, by) and (to, by) not in there:
                 index = float(wish.matrix[to, by])
-                found.append(f"modulation of operator {to + 1} by operator {by + 1} ({index:.2f} rad) dropped: no place")
+                found.append(
+                    f"modulation of operator {to + 1} by operator {by + 1} ({index:.2f} rad) dropped: no place"
+                )
     return found

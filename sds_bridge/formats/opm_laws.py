@@ -3,7 +3,7 @@
 An operator at full level moves another's phase by 8π rad; attenuation steps are 0.75 dB (TL) and 3 dB (D1L). An
 envelope of effective rate r (0…63) falls by 96/1024 dB times (4 + r mod 4)/8 · 2^(⌊r/4⌋ − 11) at each of rate/3
 ticks a second. Its attack is exponential: half amplitude is 40 such steps in, whatever the rate. Held against ymfm in
-``tests/acceptance/test_opm.py``.
+``tests/acceptance/test_opm_in_ymfm.py``.
 
 Reference: Yamaha YM2151 application manual; A. Giles, ymfm, ymfm_fm.ipp and ymfm_opm.cpp.
 """

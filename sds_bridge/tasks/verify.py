@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +55,8 @@ class Verdict:
         ]
 
 
-def verify(patch: Patch, to: str, path: Path) -> Verdict:
-    """Play the file in its engine at the patch's own note, and at three notes and two velocities, beside the patch.
+def verify(patch: Patch, to: str, path: Path, notes: Sequence[int] = NOTES) -> Verdict:
+    """Play the file in its engine at the patch's own note, and at ``notes`` and two velocities, beside the patch.
 
     Raises:
         FormatError: the engine refuses the file.
@@ -68,7 +69,7 @@ def verify(patch: Patch, to: str, path: Path) -> Verdict:
     values = synth.values_from(patch)
     pairs = []
     with ENGINES[to].opened(path) as play:
-        for note, velocity in [(n, v) for n in NOTES for v in VELOCITIES] + [(patch.note, PREVIEW_VELOCITY)]:
+        for note, velocity in [(n, v) for n in notes for v in VELOCITIES] + [(patch.note, PREVIEW_VELOCITY)]:
             options = {"note": note, "velocity": velocity, "reference_note": patch.note}
             with torch.inference_mode():
                 ours = synth.render(values, seconds=SECONDS, hold=HOLD, rate=RATE, **options)[0].mean(0).numpy()

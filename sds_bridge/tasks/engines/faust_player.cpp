@@ -1,5 +1,5 @@
 // Faust architecture: one note of a program with freq, gain and gate.
-// Arguments: sample rate in Hz, seconds, seconds that the key is down, freq in Hz (0 keeps the program's), gain.
+// Arguments: sample rate in Hz, seconds, seconds that the key is down, freq in Hz, gain.
 // Writes two channels of float32 to standard output.
 #include <cstdio>
 #include <cstdlib>
@@ -21,6 +21,10 @@ struct UI {
   void addHorizontalSlider(const char* n, FAUSTFLOAT* z, double, double, double, double) { zones[n] = z; }
   void addNumEntry(const char* n, FAUSTFLOAT* z, double, double, double, double) { zones[n] = z; }
 };
+// a program that doesn't depend on a control has none of that name
+static void set(UI& ui, const char* name, double value) {
+  if (ui.zones.count(name)) *ui.zones[name] = value;
+}
 struct dsp { virtual ~dsp() {} };
 <<includeIntrinsic>>
 <<includeclass>>
@@ -31,14 +35,14 @@ int main(int, char** argument) {
   UI ui;
   program->init(rate);
   program->buildUserInterface(&ui);
-  if (atof(argument[4]) > 0) *ui.zones.at("freq") = atof(argument[4]);
-  *ui.zones.at("gain") = atof(argument[5]);
-  *ui.zones.at("gate") = 1;
+  set(ui, "freq", atof(argument[4]));
+  set(ui, "gain", atof(argument[5]));
+  set(ui, "gate", 1);
   if (held > length) held = length;
   std::vector<FAUSTFLOAT> left(length + 1), right(length + 1);
   FAUSTFLOAT* out[2] = {left.data(), right.data()};
   program->compute(held, nullptr, out);
-  *ui.zones.at("gate") = 0;
+  set(ui, "gate", 0);
   FAUSTFLOAT* rest[2] = {left.data() + held, right.data() + held};
   program->compute(length - held, nullptr, rest);
   for (int i = 0; i < length; i++) {

@@ -12,7 +12,8 @@ import numpy as np
 from sds_bridge.errors import FormatError
 from sds_bridge.tasks.engines.base import HOLD, RATE, SECONDS, Engine, Player, package_version
 
-BLOCK = 512
+# pysfizz 0.1.3 moves the sound by a few samples after a note's first block: short ones keep the click at the onset
+BLOCK = 64
 LOADING = 0.3  # seconds
 
 
@@ -21,8 +22,9 @@ def opened(path: Path) -> Iterator[Player]:
     import pysfizz
 
     player = pysfizz.Synth(RATE, BLOCK)
-    if not player.load_sfz_file(str(path)):
-        raise FormatError(f"{path}: sfizz refuses the file. Give an .sfz text whose samples are beside it.")
+    player.load_sfz_file(str(path))
+    if not player.playable_keys:
+        raise FormatError(f"{path}: sfizz finds no key to play in it. Give an .sfz text whose samples are beside it.")
 
     def play(note: int, velocity: int) -> np.ndarray:
         # sfizz streams samples from a thread of its own, which may be late in the first, faster than real time, pass

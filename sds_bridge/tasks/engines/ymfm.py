@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from sds_bridge import audio
-from sds_bridge.formats.opm_laws import CLOCK, RATE as CHIP_RATE, key_code
+from sds_bridge.formats.opm_laws import CLOCK, key_code
+from sds_bridge.formats.opm_laws import RATE as CHIP_RATE
 from sds_bridge.formats.opm_voice import Voice, read
 from sds_bridge.tasks.engines.base import HOLD, RATE, SECONDS, Engine, Player, package_version
 
