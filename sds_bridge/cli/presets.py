@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from sds_bridge.cli.console import follow, prepare_torch
 from sds_bridge.errors import InputError
@@ -60,11 +58,12 @@ def formats() -> None:
     from sds_bridge.formats.catalog import FORMATS
     from sds_bridge.tasks.engines.catalog import ENGINES
 
-    table = Table("name", "file", "from", "holds", "loses", "verified by", box=None)
     for name, one in FORMATS.items():
         engine = ENGINES[name].state() if name in ENGINES else "no engine is wired up"
-        table.add_row(name, one.suffix, ", ".join(one.synths), one.holds, one.loses, engine)
-    Console().print(table)
+        print(f"{name} ({one.suffix}), from {', '.join(one.synths)}")
+        print(f"  holds: {one.holds}")
+        print(f"  loses: {one.loses}")
+        print(f"  verified by: {engine}")
 
 
 @app.command("import")
@@ -76,7 +75,12 @@ def import_(
 ) -> None:
     """Read a preset of your own, to tune on from it."""
     from sds_bridge.formats import dx7_voice
+    from sds_bridge.formats.catalog import FORMATS
 
+    if preset.suffix.lower() in {one.suffix for one in FORMATS.values()} - {".syx"}:
+        raise InputError(
+            f"{preset}: no synth here has all that a {preset.suffix} file may ask for. Give a DX7 .syx file."
+        )
     found = dx7_voice.load(preset)
     if voice is not None and not 1 <= voice <= len(found):
         raise InputError(f"--voice {voice}: {preset} has {len(found)}; give 1 to {len(found)}.")

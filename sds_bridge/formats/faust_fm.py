@@ -73,7 +73,7 @@ def export(patch: Patch) -> tuple[str, list[str]]:
         noise = _NOISE.format(level=level, decay=one["noise.decay"], tone=one["noise.tone"])
         report.append("noise is as loud and as coloured, but another random sequence")
     if one["reverb.send"] > INAUDIBLE:
-        report.append(f"room (send {one['reverb.send']:.3f}) dropped: add a reverb after the program")
+        report.append(f"room (send {one['reverb.send']:.2g}) dropped: add a reverb after the program")
     if not sounding:
         report.append("no operator reaches the output: only noise sounds")
     return _PROGRAM.format(

@@ -81,9 +81,9 @@ def _report(
     if abs(one["pitch.sweep"]) >= 0.05:
         found.append(f"pitch sweep of {one['pitch.sweep']:+.1f} semitones dropped: the voice has no pitch envelope")
     if one["noise.level"] > INAUDIBLE:
-        found.append(f"noise (level {one['noise.level']:.2f}) dropped")
+        found.append(f"noise (level {one['noise.level']:.2g}) dropped")
     if one["reverb.send"] > INAUDIBLE:
-        found.append(f"room (send {one['reverb.send']:.3f}) dropped")
+        found.append(f"room (send {one['reverb.send']:.2g}) dropped")
     off, tuned = max((abs(error), i) for i, error in errors.items())
     decay, shaped = max((fit.decay_db, i) for i, fit in fits.items())
     _, held, ratio = max((abs(math.log(fit.release_ratio)), i, fit.release_ratio) for i, fit in fits.items())

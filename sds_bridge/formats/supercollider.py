@@ -72,7 +72,7 @@ def export_fm(patch: Patch) -> tuple[str, list[str]]:
         longest = max(longest, one["noise.decay"])
         report.append(ANOTHER)
     if one["reverb.send"] > INAUDIBLE:
-        report.append(f"room (send {one['reverb.send']:.3f}) dropped: add a reverb after the synth")
+        report.append(f"room (send {one['reverb.send']:.2g}) dropped: add a reverb after the synth")
     if not sounding:
         report.append("no operator reaches the output: only noise sounds")
     names = [f"p{i}, e{i}" for i in used] + [f"y{number}" for number in range(len(nodes))] or ["none"]

@@ -88,7 +88,7 @@ def test_what_the_chip_cannot_hold_is_said():
             **{f"op{i}__level": 0.4 for i in range(2, 6)},
         )
     )[1]
-    for words in ("noise (level 0.20)", "room (send 0.100)", "pitch sweep of +12.0", "own sound", "cents"):
+    for words in ("noise (level 0.2)", "room (send 0.1)", "pitch sweep of +12.0", "own sound", "cents"):
         assert any(words in line for line in report), words
 
 

@@ -32,7 +32,17 @@ def version() -> str | None:
 def build(program: Path, folder: Path) -> Path:
     """The executable; raises FormatError when the program doesn't compile."""
     source, built = folder / "patch.cpp", folder / "patch"
-    translate = ["faust", "-double", "-lang", "cpp", "-a", ARCHITECTURE, program.resolve(), "-o", source]
+    translate: list[str | Path] = [
+        "faust",
+        "-double",
+        "-lang",
+        "cpp",
+        "-a",
+        ARCHITECTURE,
+        program.resolve(),
+        "-o",
+        source,
+    ]
     run("faust", translate, folder, BUILD_SECONDS)
     run("g++", ["g++", "-O1", "-w", "-o", built, source], folder, BUILD_SECONDS)
     return built

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ def opened(path: Path) -> Iterator[Player]:
 
     content = path.read_text(encoding="utf-8")
 
-    def fresh() -> vita.Synth:
+    def fresh() -> Any:
         engine = vita.Synth()
         engine.set_sample_rate(RATE)
         try:
