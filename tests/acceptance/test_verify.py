@@ -1,5 +1,7 @@
 """Exported presets in their engines: an exact one is found exact, a wrong one is not, a missing engine is said."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -55,3 +57,17 @@ def test_without_an_engine_it_says_so(tmp_path, monkeypatch):
 
 def test_every_format_has_an_engine():
     assert set(ENGINES) == set(catalog.FORMATS)
+
+
+@pytest.mark.parametrize(("to", "engine"), [("dx7", "Dexed's engine"), ("opm", "YM2151 of ymfm"), ("faust", "Faust")])
+def test_the_command_line_tells_what_opened_the_file(to, engine, tmp_path):
+    Patch(synth="fm", parameters={"op1.level": 0.5, "pitch.sweep": 0.0}).save(tmp_path / "patch.json")
+    command = [sys.executable, "-m", "sds_bridge.cli", "export", "patch.json", "--to", to, "-o", "out", "--verify"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    opened = "opened and played by " if ENGINES[to].version() else "not verified: "
+    assert opened + engine in done.stdout
+    assert (tmp_path / "out").exists()
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from sds_bridge.formats.vital import Fade, text
-from sds_bridge.tasks.vital_sample import HOLD, RATE, VELOCITIES, fit_fade, fit_velocity
+from sds_bridge.patch import Patch
+from sds_bridge.tasks.vital_sample import HOLD, RATE, VELOCITIES, export, fit_fade, fit_velocity
 
 TONE = 0.9 * np.sin(2 * np.pi * 220 * np.arange(4410) / 44_100)
 
@@ -59,3 +60,25 @@ def test_release_is_found():
     fade = fit_fade(held, held * np.exp(-6.907755 * after / 0.4))
     level = fade.gain(np.array([0.2]))[0]
     assert 20 * np.log10(level) == pytest.approx(-30, abs=6)
+
+
+def modal(**parameters) -> Patch:
+    return Patch(synth="modal", settings={"modes": 4}, parameters={"modes.decay": [0.2] * 4, **parameters})
+
+
+def test_same_patch_same_file(tmp_path):
+    report = export(modal(), tmp_path / "a.vital")
+    export(modal(), tmp_path / "b.vital")
+    assert (tmp_path / "a.vital").read_bytes() == (tmp_path / "b.vital").read_bytes()
+    assert any("other keys play it faster or slower" in line for line in report)
+    assert not any("held note ends" in line for line in report)
+
+
+def test_what_would_clip_is_lower_and_says_so(tmp_path):
+    report = export(modal(**{"modes.gain": [1.0] * 4, "gain": 2.0}), tmp_path / "a.vital")
+    assert any("dB lower, so that the sample doesn't clip" in line for line in report)
+
+
+def test_silence_is_written(tmp_path):
+    export(modal(gain=0.0), tmp_path / "a.vital")
+    assert json.loads((tmp_path / "a.vital").read_text())["settings"]["sample"]["length"] == 1

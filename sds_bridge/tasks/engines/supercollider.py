@@ -58,7 +58,7 @@ def opened(path: Path) -> Iterator[Player]:
 def compiled(path: Path, folder: Path) -> Path:
     """The .scsyndef of a text whose last expression is a SynthDef; raises FormatError when it isn't."""
     script = folder / "compile.scd"
-    script.write_text(COMPILE.format(text=path.resolve(), folder=folder), encoding="utf-8")
+    script.write_text(COMPILE.format(text=path.resolve().as_posix(), folder=folder.as_posix()), encoding="utf-8")
     said = run("sclang", ["sclang", script], folder, BUILD_SECONDS, HEADLESS).decode(errors="replace")
     found = list(folder.glob("*.scsyndef"))
     if not found:
