@@ -17,6 +17,7 @@ from sds_bridge.synths.parameters import check
 
 INAUDIBLE = 1e-3
 LONGEST_NAME = 32
+AUDIBLE_CENTS = 15.0
 
 
 def export(patch: Patch) -> tuple[str, list[str]]:
@@ -88,7 +89,8 @@ def _report(
     decay, shaped = max((fit.decay_db, i) for i, fit in fits.items())
     _, held, ratio = max((abs(math.log(fit.release_ratio)), i, fit.release_ratio) for i, fit in fits.items())
     found += [
-        f"pitch within {off:.0f} cents (operator {tuned} is farthest): the chip has 64 ratios",
+        f"pitch within {off:.0f} cents (operator {tuned} is farthest): the chip has 64 ratios"
+        + (", and the sound will differ by ear" if off > AUDIBLE_CENTS else ""),
         f"decays within {decay:.1f} dB on average (operator {shaped} is farthest); attacks rise exponentially, not in a line",
         f"release of operator {held} is {100 * (ratio - 1):+.0f} %, the farthest",
         "levels within 0.4 dB; the loudest operator is written at full level, and key velocity is left to the player",

@@ -33,8 +33,8 @@ HEADLESS = {
     "QTWEBENGINE_CHROMIUM_FLAGS": "--no-sandbox",
 }
 NODE = 1000
-# 512 KiB of memory is too little for a Klank of many modes; the other limits are scsynth's own
-OPTIONS = ["-i", "0", "-o", "2", "-m", "65536", "-w", "1024"]
+# no input, stereo out; scsynth's own limits otherwise, so that what plays here plays in a server as people start it
+OPTIONS = ["-i", "0", "-o", "2"]
 COMPILE = """
 var def = "{text}".load;
 if(def.isKindOf(SynthDef)) {{ def.writeDefFile("{folder}"); "compiled".postln }} {{ "no SynthDef".postln }};
