@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 INSTALLED := $(VENV)/.installed
-ENGINES := faust liblo-tools puredata-core libsndfile1
+ENGINES := faust liblo-tools puredata-core libsndfile1 chromium fonts-dejavu-core dpf-source g++ ardour
 
 .PHONY: install demo test bench lint clean engines
 

@@ -15,6 +15,10 @@ import soxr
 from sds_bridge.errors import InputError
 
 LONGEST_SECONDS = 600.0
+# 600 s in stereo at 96 kHz: 461 MB as float32
+MOST_SAMPLES = 115_200_000
+# where libsndfile puts the chunks before the samples
+HEADER_BYTES = 80
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,11 @@ def _opened(path: Path, longest_seconds: float) -> Iterator[soundfile.SoundFile]
                     f"{path}: {len(file) / file.samplerate:.0f} s long; clips shorter than {longest_seconds:.0f} s are taken."
                     " Cut it and try again."
                 )
+            if len(file) * file.channels > MOST_SAMPLES:
+                raise InputError(
+                    f"{path}: {file.channels} channels of {len(file)} samples; at most {MOST_SAMPLES} samples in all are"
+                    " taken. Export it with fewer channels or at a lower rate."
+                )
             if len(file) == 0:
                 raise InputError(f"{path}: holds 0 samples. Give a clip with sound in it.")
             yield file
@@ -88,8 +97,21 @@ def save(path: str | Path, samples: np.ndarray, rate: int, subtype: str = "FLOAT
         subtype = "FLOAT"
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     soundfile.write(beside, samples.T, rate, subtype=subtype, format="WAV")
+    _forget_time(beside)
     os.replace(beside, path)
     return path
+
+
+def _forget_time(path: Path) -> None:
+    """libsndfile dates the PEAK chunk of float files; without it the same samples are the same bytes.
+
+    The chunk is its name, its size, a version and the time, uint32 each.
+    """
+    with path.open("r+b") as file:
+        chunk = file.read(HEADER_BYTES).find(b"PEAK")
+        if chunk >= 0:
+            file.seek(chunk + 12)
+            file.write(bytes(4))
 
 
 def resample(samples: np.ndarray, rate: float, to_rate: float) -> np.ndarray:
@@ -97,6 +119,11 @@ def resample(samples: np.ndarray, rate: float, to_rate: float) -> np.ndarray:
     if rate == to_rate:
         return samples
     return soxr.resample(samples.T, rate, to_rate, quality="VHQ").T.astype(np.float32)
+
+
+def unclipped(samples: np.ndarray) -> np.ndarray:
+    """Attenuated to a peak of 1 where it is above that; else as it is."""
+    return samples / max(1.0, float(np.abs(samples).max(initial=0)))
 
 
 def fit_length(samples: np.ndarray, length: int) -> np.ndarray:

@@ -33,3 +33,16 @@ class DivergedError(SdsBridgeError):
 
 class JobError(SdsBridgeError):
     """A job that is unknown or can't do what was asked in its present state."""
+
+
+class PluginError(SdsBridgeError):
+    """A plug-in that can't be found, loaded or played, or that crashed, or took longer than its time limit."""
+
+    def __init__(self, message: str, *, fatal: bool = False) -> None:
+        """``fatal``: the plug-in brought its process down, or had to be ended; a scan puts it in quarantine."""
+        super().__init__(message)
+        self.fatal = fatal
+
+
+class SpecError(SdsBridgeError):
+    """A plug-in's spec or a session file that can't be read, or says what can't be."""

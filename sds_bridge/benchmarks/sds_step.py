@@ -1,9 +1,14 @@
-"""What an SDS step costs beside what its prior alone costs: the same batch, alternating, in one run."""
+"""What a step costs beside what its prior alone costs: the same batch, alternating, in one run.
+
+Twice: the paper's multiscale spectrogram SDS with three denoising steps, and the draft profile's classifier update,
+which takes one denoising step and decodes the mean of its targets instead of each.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 
 import torch
@@ -12,10 +17,11 @@ from sds_bridge.distillation import timesteps
 from sds_bridge.distillation.guidance import guided_denoise
 from sds_bridge.distillation.loop import Tensors
 from sds_bridge.distillation.optimise import Run, optimise
-from sds_bridge.distillation.profiles import PROFILES
+from sds_bridge.distillation.profiles import PROFILES, Settings
 from sds_bridge.priors import catalog
 from sds_bridge.tasks import tune
 from sds_bridge.tasks.requests import TuneRequest
+from sds_bridge.tasks.stage import Stage, window_seconds
 
 ROUNDS = 12
 
@@ -26,14 +32,22 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def measure(synth_name: str = "fm", rounds: int = ROUNDS) -> list[tuple[str, str]]:
-    """Median seconds of encode, guided denoise and decode at the draft profile's batch, and of a whole step
+DRAFT = PROFILES["draft"]
+SDS = replace(DRAFT, update="multiscale", denoising_steps=3)
+
+
+def measure() -> list[tuple[str, str]]:
+    """Rows of the report for both updates."""
+    return [*rows(SDS, "SDS"), *rows(DRAFT, "classifier")]
+
+
+def rows(settings: Settings, title: str, synth_name: str = "fm", rounds: int = ROUNDS) -> list[tuple[str, str]]:
+    """Median seconds of encode, guided denoise and decode at the settings' batch, and of a whole step
     (render, encode, noise, K × denoise, decode, loss, gradient, Adam)."""
-    settings = PROFILES["draft"]
     prior = catalog.load("starter")
     request = TuneRequest(prompt="kick drum", synth=synth_name)
     synth, start, reference_note = tune.beginning(request)
-    stage = tune.Stage(synth, prior, request.note, tune.window_seconds(prior), 0, reference_note)
+    stage = Stage(synth, prior, request.note, window_seconds(prior), 0, reference_note)
     prompt, without = prior.embed("kick drum", stage.seconds), prior.embed(None, stage.seconds)
     with torch.no_grad():
         one = stage.for_prior(start)
@@ -69,12 +83,11 @@ def measure(synth_name: str = "fm", rounds: int = ROUNDS) -> list[tuple[str, str
                 parts[name].append(seconds)
     m = {name: median(values) for name, values in parts.items()}
     alone = m["encode"] + settings.denoising_steps * m["denoise"] + m["decode"]
-    rows = [
-        (f"prior's {name}, batch {settings.batch}", f"{m[name] * 1000:.0f} ms")
-        for name in ("encode", "denoise", "decode")
-    ]
     return [
-        *rows,
-        (f"SDS step ({synth_name}, K = {settings.denoising_steps})", f"{m['step'] * 1000:.0f} ms"),
-        ("SDS step ÷ (encode + K·denoise + decode)", f"{m['step'] / alone:.2f}"),
+        *(
+            (f"prior's {name}, batch {settings.batch}", f"{m[name] * 1000:.0f} ms")
+            for name in ("encode", "denoise", "decode")
+        ),
+        (f"{title} step ({synth_name}, K = {settings.denoising_steps})", f"{m['step'] * 1000:.0f} ms"),
+        (f"{title} step ÷ (encode + K·denoise + decode)", f"{m['step'] / alone:.2f}"),
     ]

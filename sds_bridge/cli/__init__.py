@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import sds_bridge
-from sds_bridge.cli import distil, presets, send, service
+from sds_bridge.cli import distil, plugins, presets, send, service
 from sds_bridge.cli.console import console
 from sds_bridge.errors import SdsBridgeError
 
@@ -18,8 +18,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for group in (distil, presets, service):
+for group in (distil, presets, plugins, service):
     app.add_typer(group.app)
+app.add_typer(plugins.plugins, name="plugins")
 app.add_typer(send.app, name="send")
 
 

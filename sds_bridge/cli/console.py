@@ -52,7 +52,7 @@ def follow(label: str, work: Any) -> Any:
             bar.start()
             if p.message:
                 bar.console.print(f"[yellow]warning:[/] {p.message}", highlight=False)
-            bar.update(task, completed=p.step, total=p.steps, loss=f"{p.loss:.4g}")
+            bar.update(task, description=p.doing or label, completed=p.step, total=p.steps, loss=f"{p.loss:.4g}")
 
         result = work(report, lambda: bool(pressed))
     finally:

@@ -27,6 +27,9 @@ def tune(
     steps: Annotated[int | None, typer.Option(help="optimisation steps; 0 writes the starting point")] = None,
     batch: Annotated[int | None, typer.Option(help="(t, noise) draws a step")] = None,
     guidance: Annotated[float | None, typer.Option(help="the paper's tau")] = None,
+    candidates: Annotated[
+        int | None, typer.Option(help="sounds among which the start is chosen; 0 takes the synth's plain one")
+    ] = None,
     seed: SeedOption = 0,
     start: Annotated[Path | None, typer.Option("--from", help="patch.json to start from")] = None,
     lock: Annotated[
@@ -35,12 +38,20 @@ def tune(
     amount: Annotated[float, typer.Option(help="0 keeps the start, 1 goes all the way")] = 1.0,
     note: NoteOption = "C3",
     prior: PriorOption = "starter",
+    plugin: Annotated[
+        str | None, typer.Option(help="then match this plug-in to the preview: a spec's name or a .vst3 path")
+    ] = None,
     force: ForceOption = False,
 ) -> None:
     """Tune a synth patch to a text."""
     from sds_bridge.tasks import folder, requests
 
-    values = {k: v for k, v in (("steps", steps), ("batch", batch), ("guidance", guidance)) if v is not None}
+    if plugin is not None:
+        from sds_bridge.host.spec import installed_plugin
+
+        installed_plugin(plugin)
+
+    given = {"steps": steps, "batch": batch, "guidance": guidance, "candidates": candidates}
     request = requests.parse(
         requests.TuneRequest,
         {
@@ -55,7 +66,7 @@ def tune(
             "note": note,
             "algorithm": None if algorithm == "auto" else algorithm,
             "prior": prior,
-            **values,
+            **{name: value for name, value in given.items() if value is not None},
         },
     )
     made = folder.claim(out, force)
@@ -66,6 +77,13 @@ def tune(
     s = result.summary
     print(f"alignment {s['alignment_before']:+.3f} → {s['alignment_after']:+.3f} ({s['judge']}), {s['seconds']:.0f} s")
     print(*result.files, sep="\n")
+    if plugin is not None:
+        from sds_bridge.cli.plugins import print_match
+        from sds_bridge.tasks import match
+
+        matched = folder.claim(made / "plugin", force)
+        wanted = match.of_tuned(made, plugin, request.note, seed)
+        print_match(follow("matching", lambda report, stop: match.run(wanted, matched, report, stop)))
 
 
 @app.command()
@@ -109,6 +127,9 @@ def sample(
     steps: Annotated[int, typer.Option(help="denoising steps")] = 30,
     guidance: Annotated[float, typer.Option(help="the paper's tau")] = 5.0,
     negative: Annotated[str, typer.Option(help="what it should not be")] = "",
+    tries: Annotated[
+        int, typer.Option(help="sounds to draw; the one that the prompt explains best is kept", min=1, max=64)
+    ] = 4,
     prior: PriorOption = "starter",
     list_sounds: Annotated[
         bool, typer.Option("--list", help="name the sounds that the starter was trained on")
@@ -131,7 +152,7 @@ def sample(
     prepare_torch()
     from sds_bridge.tasks import sample as task
 
-    warning = task.run(prior, prompt, out, seed, steps, guidance, negative)
+    warning = task.run(prior, prompt, out, seed, steps, guidance, negative, tries)
     if warning:
         console.print(f"[yellow]warning:[/] {warning}", highlight=False)
     print(out)

@@ -17,16 +17,18 @@ def serve(
         "sds-jobs"
     ),
     port: Annotated[int, typer.Option(help="UDP port for OSC; 0 takes a free one")] = 9000,
+    http_port: Annotated[int, typer.Option(help="TCP port for HTTP and the page; 0 takes a free one")] = 9080,
+    http: Annotated[bool, typer.Option(help="answer HTTP and serve the page")] = True,
     reply_port: Annotated[int | None, typer.Option(help="send answers and progress there too")] = None,
     allow: Annotated[
         list[Path] | None, typer.Option(help="folder that clients may name files in; repeat for more")
     ] = None,
 ) -> None:
-    """Run the daemon that a DAW talks to over OSC."""
+    """Run the daemon that a DAW talks to over OSC, and serve the page."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from sds_bridge.daemon.app import serve as run
 
-    run(folder, port, reply_port, allow=allow or [])
+    run(folder, port, reply_port, allow=allow or [], http_port=http_port if http else None)
 
 
 @app.command()

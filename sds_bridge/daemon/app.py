@@ -1,4 +1,4 @@
-"""The daemon itself: one loop that answers OSC, tells clients of their jobs and keeps the worker alive."""
+"""The daemon itself: one loop that answers OSC, tells clients of their jobs and keeps the worker alive; HTTP beside it."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def serve(
     host: str = "127.0.0.1",
     allow: Sequence[Path] = (),
     worker: Sequence[str] = WORKER,
+    http_port: int | None = None,
 ) -> None:
     """Run until SIGINT or SIGTERM; the running job then stops at its next step and goes on at the next start.
 
@@ -44,15 +45,16 @@ def serve(
         folder: holds ``jobs.sqlite`` and ``jobs/<id>/``; made when missing. One daemon a folder.
         port: UDP; 0 takes a free one, which the line ``listening on …`` names.
         reply_port: answers and pushes go there too, at the asking address.
-        allow: folders that clients may name files in; none means ``folder`` and the current one.
+        allow: folders that clients may name files in, besides ``folder``; none means the current one.
         worker: the command that starts the worker.
+        http_port: TCP, for HTTP and the page; 0 takes a free one, None leaves HTTP out.
 
     Raises:
         InputError: a port that can't be had, a host that isn't loopback, a folder that can't be used.
         JobError: the job store can't be used.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s daemon %(levelname)s %(message)s")
-    _check(port, reply_port, host, allow)
+    _check(port, reply_port, http_port, host, allow)
     folder = _prepare(folder)
     with ExitStack() as stack:
         try:
@@ -65,12 +67,21 @@ def serve(
         stack.callback(osc.close)
         supervisor = Supervisor(store, folder, worker)
         supervisor.recover()
-        access = Access(list(allow) or defaults(folder))
+        access = Access([*allow, folder] if allow else defaults(folder))
+        http = None
+        if http_port is not None:
+            from sds_bridge.daemon.http.server import HttpServer  # 20 MB that --no-http spares
+
+            http = HttpServer(host, http_port, folder, access)
+            stack.callback(http.stop)
         commands = Commands(store, access, folder, osc.endpoint[1], reply_port, osc.send)
         announcer = Announcer(store, folder, osc.send)
         _say_hello(store, osc, reply_port)
         with _signals() as stopping:
             print(f"listening on osc.udp://{osc.endpoint[0]}:{osc.endpoint[1]}", flush=True)
+            if http is not None:
+                http.start()
+                print(f"listening on {http.url}", flush=True)
             try:
                 _loop(osc, commands, announcer, supervisor, stopping)
             finally:
@@ -107,8 +118,8 @@ def _say_hello(store: Store, osc: Socket, reply_port: int | None) -> None:
         osc.send(to, "/sds/startup", __version__, osc.endpoint[1])
 
 
-def _check(port: int, reply_port: int | None, host: str, allow: Sequence[Path]) -> None:
-    for name, value, lowest in (("--port", port, 0), ("--reply-port", reply_port, 1)):
+def _check(port: int, reply_port: int | None, http_port: int | None, host: str, allow: Sequence[Path]) -> None:
+    for name, value, lowest in (("--port", port, 0), ("--reply-port", reply_port, 1), ("--http-port", http_port, 0)):
         if value is not None and not lowest <= value <= 65535:
             raise InputError(f"{name} {value}: give a number from {lowest} to 65535.")
     if reply_port is not None and reply_port == port:
@@ -165,11 +176,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dir", type=Path, required=True)
     parser.add_argument("--port", type=int, default=9000)
     parser.add_argument("--reply-port", type=int)
+    parser.add_argument("--http-port", type=int, help="0 takes a free one; without it no HTTP")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--allow", type=Path, action="append", default=[])
     given = parser.parse_args(arguments)
     try:
-        serve(given.dir, given.port, given.reply_port, given.host, given.allow)
+        serve(given.dir, given.port, given.reply_port, given.host, given.allow, http_port=given.http_port)
     except SdsBridgeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sds_bridge import __version__, audio
-from sds_bridge.daemon.access import Access, free_job_id, job_folder
+from sds_bridge import __version__
+from sds_bridge.daemon.access import Access, job_folder
 from sds_bridge.daemon.addresses import TABLE, Call, check, find, request_id
+from sds_bridge.daemon.intake import Intake, what
 from sds_bridge.daemon.osc import MalformedError, Message, Value, decode
 from sds_bridge.daemon.store import Endpoint, Job, Store
 from sds_bridge.errors import InputError, SdsBridgeError
-from sds_bridge.tasks.requests import SeparateRequest, TuneRequest, parse
 
 MOST_SOCKETS_REMEMBERED = 256
 _LIST_BYTES = 3000
@@ -29,7 +29,8 @@ class Commands:
     def __init__(
         self, store: Store, access: Access, folder: Path, port: int, reply_port: int | None, send: Send
     ) -> None:
-        self._store, self._access, self._folder, self._port = store, access, folder, port
+        self._store, self._folder, self._port = store, folder, port
+        self._intake = Intake(store, access, folder)
         self._reply_port, self._send = reply_port, send
         self._by_socket: dict[Endpoint, int] = {}
         self._by_host: dict[str, int] = {}
@@ -90,25 +91,14 @@ class Commands:
         values: dict[str, Any] = call.values | call.options
         if "lock" in values:
             values["lock"] = [name.strip() for name in values["lock"].split(",") if name.strip()]
-        if "start" in values:
-            values["start"] = str(self._access.readable(values["start"], "start"))
-        return self._create("tune", TuneRequest, values, call, sender)
+        return self._queue(self._intake.tune, values, call, sender)
 
     def _separate(self, call: Call, sender: Endpoint) -> Answer:
-        clip = self._access.readable(call.values["clip"], "clip")
-        if not clip.is_file():
-            raise InputError(f"clip: {clip}: is a folder. Give the path of an audio file.")
-        audio.check_header(clip)
-        return self._create("separate", SeparateRequest, call.values | call.options | {"clip": str(clip)}, call, sender)
+        return self._queue(self._intake.separate, call.values | call.options, call, sender)
 
-    def _create(self, kind: str, model: Any, values: dict[str, Any], call: Call, sender: Endpoint) -> Answer:
+    def _queue(self, take: Callable[..., Job], values: dict[str, Any], call: Call, sender: Endpoint) -> Answer:
         token = values.pop("token", None)
-        if "prior" in values:
-            values["prior"] = self._access.prior(values["prior"])
-        request = parse(model, values).model_dump(mode="json")
-        first = free_job_id(self._folder)
-        job = self._store.create(kind, request, call.id, self.endpoints(sender), token, first)
-        log.info("job %d: %s %s", job.id, kind, what(job))
+        job = take(values, call.id, self.endpoints(sender), token)
         return [[job.id, str(job_folder(self._folder, job.id))]]
 
     def _cancel(self, call: Call, sender: Endpoint) -> Answer:
@@ -154,9 +144,3 @@ class Commands:
             del self._by_socket[next(iter(self._by_socket))]
         self._by_host[sender[0]] = port
         return [[port]]
-
-
-def what(job: Job) -> str:
-    """The job in a few words."""
-    request = job.request
-    return str(request.get("prompt") or ", ".join(request.get("stems", [])))

@@ -1,14 +1,14 @@
-"""Who holds a UDP port (Linux; elsewhere nobody can be named)."""
+"""Who holds a port (Linux; elsewhere nobody can be named)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 
-def holder(port: int, proc: Path = Path("/proc")) -> str:
-    """``" (held by python3, process 123)"``, or nothing when it can't be seen."""
+def holder(port: int, proc: Path = Path("/proc"), protocol: str = "udp") -> str:
+    """``" (held by python3, process 123)"``, or nothing when it can't be seen. ``protocol`` is ``udp`` or ``tcp``."""
     try:
-        rows = [line.split() for line in (proc / "net/udp").read_text().splitlines()[1:]]
+        rows = [line.split() for line in (proc / "net" / protocol).read_text().splitlines()[1:]]
     except OSError:
         return ""
     links = {f"socket:[{row[9]}]" for row in rows if int(row[1].rpartition(":")[2], 16) == port}

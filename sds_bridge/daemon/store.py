@@ -257,6 +257,10 @@ class Store:
                 )
         return tuple(self.get(job.id) for job in running)
 
+    def version(self) -> tuple[int, int]:
+        """Differs from an earlier one when anything was written since, here or by another process."""
+        return self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes
+
     def _jobs(self, query: str, *values: Any) -> list[Job]:
         return [_job(row) for row in self._db.execute(query, values)]
 

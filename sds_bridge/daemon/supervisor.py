@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -56,7 +57,10 @@ class Supervisor:
             self._bury(self._process)
         if self._process is None and time.monotonic() >= self._not_before:
             self._process = subprocess.Popen(
-                [*self._command, "--store", str(self._store.path), "--folder", str(self._folder)], stdin=subprocess.PIPE
+                [*self._command, "--store", str(self._store.path), "--folder", str(self._folder)],
+                stdin=subprocess.PIPE,
+                # torch's idle threads must sleep, not spin: two such programs on the same cores stop one another
+                env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
             )
 
     def _bury(self, process: subprocess.Popen[bytes]) -> None:

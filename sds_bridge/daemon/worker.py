@@ -60,6 +60,7 @@ class Worker:
         self.stopping = stopping
         self._store, self._folder, self._task = store, folder, task
         self._name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._cold = task is _task
 
     def run(self) -> None:
         while not self.stopping.is_set():
@@ -67,6 +68,9 @@ class Worker:
             if job is None:
                 self.stopping.wait(IDLE_SECONDS)
             else:
+                if self._cold:  # an idle worker stays small
+                    self._cold = False
+                    _warm_up()
                 self._run(job)
 
     def _run(self, job: Job) -> None:
@@ -151,8 +155,6 @@ def main(arguments: Sequence[str] | None = None, task: Callable[[str], Task] = _
         log.error("another worker runs: %s", error)
         return 1
     store = Store(given.store)
-    if task is _task:
-        _warm_up()
     Worker(store, given.folder, stopping, task).run()
     store.close()
     lock.release()

@@ -31,12 +31,16 @@ def step_generator(seed: int, step: int) -> torch.Generator:
 
 @dataclass
 class Outcome:
-    """The last good state, how many steps were done, and each step's loss."""
+    """The last good state, how many steps were done, and each step's loss.
+
+    ``kept`` is set where ``values`` are those of an earlier step.
+    """
 
     values: Tensors
     steps: int
     losses: list[float] = field(default_factory=list)
     stopped: bool = False
+    kept: int | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,10 @@ class Settings:
     denoising_steps: K of the DDIM.
     low, high: range of t.
     focus: how far targets near the render count for more, see ``update.nearness``.
+    reach: longest step of the classifier update, see ``update.classifier_target``.
+    candidates: sounds of the synth among which the start is chosen (``tasks/starting_point.py``); 0 for none.
+    judged_low: lowest t of the draws by which sounds are compared; the highest is ``high``.
+    keep_best: whether the patch is the step that the prior finds best, or the last one.
     """
 
     steps: int
@@ -37,6 +41,10 @@ class Settings:
     update: Update
     log_weight: float
     focus: float = 0.0
+    reach: float = 0.6
+    candidates: int = 0
+    judged_low: float = 0.8
+    keep_best: bool = False
 
 
 Kind = TypeVar("Kind", bound="DataclassInstance")
@@ -48,21 +56,22 @@ def with_given(settings: Kind, **given: int | float | None) -> Kind:
 
 
 PROFILES = {
-    # for a CPU and two minutes
+    # for a CPU and a minute
     "draft": Settings(
-        steps=200,
+        steps=50,
         batch=8,
-        learning_rate=2e-2,
-        guidance=8.0,
-        rescale=1.0,
-        denoising_steps=3,
+        learning_rate=1e-2,
+        guidance=40.0,
+        rescale=0.0,
+        denoising_steps=1,
         schedule="annealed",
         # the starter's latents keep level and envelope up to t = 0.9; a prompt acts above that
         low=0.85,
         high=0.99,
-        update="multiscale",
+        update="classifier",
         log_weight=0.2,
-        focus=40.0,
+        candidates=96,
+        keep_best=True,
     ),
     # the paper's FM setting: 1000 × 8, lr 5e-3, τ 15
     "paper": Settings(

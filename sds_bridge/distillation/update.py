@@ -15,7 +15,7 @@ from sds_bridge.distillation.guidance import guided_denoise
 from sds_bridge.distillation.spectrogram import magnitude
 from sds_bridge.priors.base import Condition, Prior
 
-Update = Literal["encoder", "waveform", "spectrogram", "multiscale"]
+Update = Literal["encoder", "waveform", "spectrogram", "multiscale", "classifier"]
 WINDOWS = (512, 1024, 2048, 4096)
 
 
@@ -58,6 +58,35 @@ def target(
     alpha, sigma = prior.alpha_sigma(t)
     times = torch.stack([t * (1 - k / steps) for k in range(steps)])
     return ddim(prior, alpha * latents + sigma * noise, times, prompt, without, tau, rescale)
+
+
+@torch.no_grad()
+def classifier_target(
+    prior: Prior,
+    latents: torch.Tensor,
+    t: torch.Tensor,
+    noise: torch.Tensor,
+    prompt: Condition,
+    without: Condition,
+    tau: float,
+    reach: float,
+) -> torch.Tensor:
+    """Classifier score distillation (Yu et al., arXiv 2310.19415): h + τ·E[ĥ₀(prompt) − ĥ₀(∅)], ``[1, C, L]``.
+
+    SDS's residual is (ε̂_∅ − ε) + (1 + τ)·(ε̂_p − ε̂_∅). Its first part pulls towards what the prior finds likely at
+    all, and a synth that can't make recordings is pulled far by it. This keeps the second part, the gradient of
+    log p(prompt | h), as a step from the render itself.
+
+    Args:
+        latents: of one render, ``[1, C, L]``; ``t`` ``[B]`` and ``noise`` ``[B, C, L]`` are the draws.
+        reach: longest step, as a share of the latents' own standard deviation.
+    """
+    alpha, sigma = prior.alpha_sigma(t)
+    z = alpha * latents + sigma * noise
+    both = prompt.expand(len(z)).then(without.expand(len(z)))
+    estimate = prior.denoise(torch.cat([z, z]), torch.cat([t, t]), both)
+    way = tau * (estimate[: len(z)] - estimate[len(z) :]).mean(0, keepdim=True)
+    return latents + way * (reach * latents.std() / way.std().clamp(min=1e-6)).clamp(max=1.0)
 
 
 def waveform_loss(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

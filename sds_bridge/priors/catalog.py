@@ -6,9 +6,12 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sds_bridge.errors import PriorError
-from sds_bridge.priors.base import Prior
+
+if TYPE_CHECKING:
+    from sds_bridge.priors.base import Prior
 
 STARTER = Path(__file__).parent.parent / "starter" / "weights"
 

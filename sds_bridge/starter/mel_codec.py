@@ -30,6 +30,9 @@ import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 
+# of log-mel: a full-scale sine or square wave has 0; strong guidance asks for more than float32's e^88
+LOUDEST = 2.0
+
 
 def mel_filters(bands: int, n_fft: int, sampling_rate: int, lowest_hz: float) -> torch.Tensor:
     """Triangular mel filters, ``[bands, n_fft // 2 + 1]``, each at least one FFT bin wide to either side.
@@ -236,7 +239,7 @@ class MelCodec(ModelMixin, ConfigMixin):
             reference: ``[B, 1, L · hop_length]`` whose phase, and magnitude as a starting point, are used.
                 Gradients flow to ``z`` only.
         """
-        mel = (torch.exp(self.from_latent(z.float())) - self.config.floor).clamp(min=1e-7)
+        mel = (torch.exp(self.from_latent(z.float()).clamp(max=LOUDEST)) - self.config.floor).clamp(min=1e-7)
         if reference is None:
             start = self._constant("filters", mel).T @ mel
             magnitude = self.mel_to_magnitude(mel, start)

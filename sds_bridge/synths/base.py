@@ -86,6 +86,10 @@ class Synth(ABC):
     def starting_positions(self, batch: int, seed: int) -> Values:
         """Where tuning starts, ``[B, size]`` each: a plain sound, varied by the seed."""
 
+    @abstractmethod
+    def varied_positions(self, batch: int, seed: int) -> Values:
+        """Sounds spread over what the synth can do, ``[B, size]`` each (see ``spread.py``)."""
+
 
 def velocity_gain(velocity: int, amount: torch.Tensor) -> torch.Tensor:
     """Square-law loudness of MIDI velocity, blended in by ``amount`` ``[B, 1]``; 1 at velocity 127."""

@@ -19,6 +19,7 @@ from sds_bridge.synths.dx7_envelope import envelope
 from sds_bridge.synths.dx7_operators import OPERATORS, operators
 from sds_bridge.synths.dx7_parameters import dx7_parameters
 from sds_bridge.synths.dx7_pitch import glide, oscillate
+from sds_bridge.synths.spread import Spread
 
 REDUCED_FEEDBACK = (3, 5, 31)
 MAX_NOTE = 127
@@ -210,6 +211,33 @@ class DX7Synth(Synth):
                 )
             positions[p.name] = position.clamp(0, 1)
         return positions
+
+    def varied_positions(self, batch: int, seed: int) -> Values:
+        """All 32 algorithms; plucks, strikes and held notes; whole ratios, some detuned or fixed in between."""
+        draw, start = Spread(self.parameters, batch, seed), self.starting_positions(batch, seed)
+        draw.positions |= start
+        draw.put("algorithm", draw.uniform(-0.5, 31.5).round())
+        draw.put("feedback", draw.uniform(0, 7).round())
+        draw.put("transpose", draw.pick((0.0, 12.0, 12.0, 24.0, 24.0, 36.0)))
+        held, attack, decay = draw.uniform() < 0.5, draw.uniform(45, 99), draw.uniform(20, 75)
+        for i in range(1, OPERATORS + 1):
+            own = draw.sometimes(0.4, draw.uniform(20, 75), decay)
+            draw.put(f"op{i}.rate1", attack + draw.uniform(-8, 8))
+            draw.put(f"op{i}.rate2", own)
+            draw.put(f"op{i}.rate3", own - draw.uniform(0, 20))
+            draw.put(f"op{i}.rate4", draw.uniform(40, 75))
+            draw.put(f"op{i}.level2", torch.where(held, draw.uniform(75, 99), draw.uniform(40, 90)))
+            draw.put(f"op{i}.level3", torch.where(held, draw.uniform(70, 99), draw.uniform(0, 40)))
+            draw.put(f"op{i}.output_level", draw.sometimes(0.3, draw.uniform(0, 40), draw.uniform(50, 99)))
+            draw.put(f"op{i}.coarse", draw.pick((0.0, 1.0, 1.0, 1.0, 2.0, 2.0, 3.0, 4.0, 5.0, 7.0)))
+            draw.put(f"op{i}.fine", draw.sometimes(0.2, draw.uniform(0, 99), 0.0))
+            draw.put(f"op{i}.detune", draw.sometimes(0.3, draw.uniform(4, 10).round(), 7.0))
+        drop = draw.uniform() < 0.25
+        draw.put("pitch.level4", torch.where(drop, draw.uniform(50, 85), torch.full((batch, 1), 50.0)))
+        draw.put("pitch.rate1", draw.uniform(50, 99))
+        for k in (1, 2, 3):
+            draw.put(f"pitch.level{k}", torch.full((batch, 1), 50.0))
+        return draw.positions
 
 
 def _steps(octaves: torch.Tensor, rate: int) -> torch.Tensor:

@@ -17,8 +17,10 @@ from sds_bridge.synths.envelope import adsr, fall
 from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, FEEDBACK_SWEEPS, NOISE_LEVEL, fm_parameters
 from sds_bridge.synths.noise import low_passed_noise
 from sds_bridge.synths.reverb import band_noise_room, convolve
+from sds_bridge.synths.spread import Spread
 
 ROOM_BANDS_HZ = (250.0, 1000.0, 4000.0)
+VARIED_RATIOS = (0.5, 1.0, 1.0, 1.0, 2.0, 2.0, 3.0, 4.0, 5.0, 7.0, 1.41, 2.76, 3.5)
 
 
 class FMSynth(Synth):
@@ -106,3 +108,29 @@ class FMSynth(Synth):
                 positions[p.name] = positions[p.name] + 0.03 * torch.randn(batch, 1, generator=generator)
             positions[p.name] = positions[p.name].clamp(0, 1)
         return {p.name: positions[p.name] for p in self.parameters}
+
+    def varied_positions(self, batch: int, seed: int) -> Values:
+        """Plucks, strikes and held notes over four octaves; modulators mostly feed lower operators."""
+        draw, ops = Spread(self.parameters, batch, seed), range(1, self.operators + 1)
+        draw.put("pitch.offset", draw.pick((-24.0, -12.0, -12.0, 0.0, 0.0, 12.0, 24.0)))
+        draw.place("pitch.sweep", draw.sometimes(0.3, draw.uniform(0.5, 1.0), 0.5))
+        draw.put("pitch.decay", draw.log_uniform(0.01, 0.3))
+        attack = draw.log_uniform(0.002, 0.3) * draw.sometimes(0.5, draw.uniform(0.1, 0.1), 1.0)
+        decay, held = draw.log_uniform(0.08, 6.0), draw.uniform() < 0.5
+        for i in ops:
+            ratios = (1.0, 1.0, 1.0, 2.0, 0.5) if i == 1 else VARIED_RATIOS
+            draw.put(f"op{i}.ratio", draw.pick(ratios))
+            level = draw.uniform(0.3, 0.9) if i == 1 else draw.sometimes(0.4, draw.uniform(0.0, 0.8), 0.02)
+            draw.place(f"op{i}.level", level)
+            draw.put(f"op{i}.attack", attack * draw.log_uniform(0.5, 2.0))
+            draw.put(f"op{i}.decay", draw.sometimes(0.4, draw.log_uniform(0.05, 6.0), decay))
+            draw.place(f"op{i}.sustain", torch.where(held, draw.uniform(0.4, 1.0), draw.uniform(0.0, 0.3)))
+            draw.put(f"op{i}.release", draw.log_uniform(0.05, 1.0))
+            for j in ops:
+                share = 0.25 if i == j else 0.5 if j > i else 0.1
+                draw.place(f"matrix.{i}.{j}", draw.sometimes(share, draw.uniform(0.0, 0.7), 0.01))
+        draw.place("noise.level", draw.sometimes(0.5, draw.uniform(0.0, 0.9), 0.02))
+        draw.put("noise.decay", draw.log_uniform(0.03, 2.0))
+        draw.put("noise.tone", draw.log_uniform(400.0, 15_000.0))
+        draw.place("reverb.send", draw.sometimes(0.5, draw.uniform(0.0, 0.5), 0.02))
+        return draw.positions

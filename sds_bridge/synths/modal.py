@@ -16,6 +16,7 @@ from sds_bridge.synths.envelope import SIXTY_DB, fall
 from sds_bridge.synths.modal_parameters import DEFAULT_MODES, REVERB_BANDS_HZ, modal_parameters, mode_series
 from sds_bridge.synths.noise import low_passed_noise
 from sds_bridge.synths.reverb import band_noise_room, convolve
+from sds_bridge.synths.spread import Spread
 
 
 def damped_sinusoids(
@@ -97,3 +98,23 @@ class ModalSynth(Synth):
             size = positions[name].shape[1]
             positions[name] = positions[name] + 0.04 * torch.randn(batch, size, generator=generator)
         return {name: value.clamp(0, 1) for name, value in positions.items()}
+
+    def varied_positions(self, batch: int, seed: int) -> Values:
+        """Bars, plates, membranes and vessels: in tune or not, dull or bright, damped or ringing, dry or in a room."""
+        draw = Spread(self.parameters, batch, seed)
+        slope = torch.linspace(0, 1, self.modes)
+        draw.put("pitch", draw.log_uniform(50.0, 2000.0))
+        draw.put("spread", draw.log_uniform(0.5, 1.6))
+        off = draw.sometimes(0.3, draw.uniform(0.0, 0.0), draw.uniform(0.0, 0.15))
+        draw.place("modes.residual", 0.5 + off * draw.normal(self.modes))
+        decay, shorter = draw.uniform(0.2, 0.95), draw.uniform(0.0, 0.7)
+        draw.place("modes.decay", decay - shorter * slope + 0.04 * draw.normal(self.modes))
+        thinned = torch.where(draw.uniform(size=self.modes) < draw.uniform(0.1, 1.0), 0.0, -0.5)
+        gain, duller = draw.uniform(0.35, 0.7), draw.uniform(0.0, 2.0)
+        draw.place("modes.gain", gain - duller * slope + thinned + 0.05 * draw.normal(self.modes))
+        draw.place("strike.level", draw.uniform(0.0, 0.7))
+        draw.put("strike.decay", draw.log_uniform(0.005, 0.3))
+        draw.put("strike.tone", draw.log_uniform(200.0, 12_000.0))
+        draw.place("reverb.level", draw.sometimes(0.5, draw.uniform(0.0, 0.5), 0.02))
+        draw.put("reverb.decay", draw.log_uniform(0.1, 2.0))
+        return draw.positions

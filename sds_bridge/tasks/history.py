@@ -36,6 +36,13 @@ class Recorder:
         self.file.seek(step * self.width * 4)
         self.file.write(row.tobytes())
 
+    def row(self, step: int) -> dict[str, np.ndarray]:
+        """The arrays ``[1, size]`` that were added as row ``step``."""
+        self.file.seek(step * self.width * 4)
+        row = np.frombuffer(bytearray(self.file.read(self.width * 4)), np.float32)
+        ends = np.cumsum([p.size for p in self.declared])[:-1]
+        return {p.name: part[None] for p, part in zip(self.declared, np.split(row, ends), strict=True)}
+
     def close(self) -> None:
         self.file.close()
 

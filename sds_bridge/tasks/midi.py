@@ -6,7 +6,7 @@ Source: The Complete MIDI 1.0 Detailed Specification, 96.1, MIDI Association; St
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,33 +53,73 @@ def read_song(path: str | Path, channel: int | None = None) -> Song:
     Raises:
         InputError: missing, not MIDI, cut short, of type 2, too large, too long, or without notes.
     """
-    path = Path(path)
-    if channel is not None and not 1 <= channel <= 16:
-        raise InputError(f"channel {channel}: MIDI channels are 1 to 16. Give one of them, or none for all.")
-    keys = defaultdict[int, _Keyboard](_Keyboard)
-    ignored: set[str] = set()
-    now = 0.0
-    for now, message in _timed(_open(path), path):
-        if now > LONGEST_SECONDS:
-            raise InputError(f"{path}: longer than {LONGEST_SECONDS:.0f} s. Cut it into shorter files.")
-        if not hasattr(message, "channel") or channel not in (None, message.channel + 1):
-            continue
-        if message.type in UNUSED:
-            ignored.add(UNUSED[message.type])
-        else:
-            keys[message.channel + 1].take(message, now)
-    notes = [
-        Note(start, max(end - start, SHORTEST_NOTE), pitch, velocity, number)
-        for number, keyboard in keys.items()
-        for start, end, pitch, velocity in keyboard.finish(now)
-    ]
-    notes.sort(key=lambda note: (note.start, note.pitch))
-    if not notes:
-        where = "" if channel is None else f" on channel {channel}"
-        raise InputError(f"{path}: has no notes{where}. Give a MIDI file with notes, or another --channel.")
-    if len(notes) > MOST_NOTES:
-        raise InputError(f"{path}: {len(notes)} notes; at most {MOST_NOTES} are taken. Cut it into shorter files.")
-    return Song(notes, sorted(ignored))
+    return MidiSong(path).notes(channel)
+
+
+class MidiSong:
+    """A MIDI file read once, for any number of its channels. Raises InputError as :func:`read_song`."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._messages: list[tuple[float, mido.Message]] = []
+        self._end = 0.0
+        for now, message in _timed(_open(self._path), self._path):
+            if now > LONGEST_SECONDS:
+                raise InputError(f"{path}: longer than {LONGEST_SECONDS:.0f} s. Cut it into shorter files.")
+            self._end = now
+            if hasattr(message, "channel"):
+                self._messages.append((now, message))
+
+    def notes(self, channel: int | None = None) -> Song:
+        """Its notes, as :func:`read_song` tells."""
+        keys = defaultdict[int, _Keyboard](_Keyboard)
+        ignored: set[str] = set()
+        for now, message in self._of(channel):
+            if message.type in UNUSED:
+                ignored.add(UNUSED[message.type])
+            else:
+                keys[message.channel + 1].take(message, now)
+        notes = [
+            Note(start, max(end - start, SHORTEST_NOTE), pitch, velocity, number)
+            for number, keyboard in keys.items()
+            for start, end, pitch, velocity in keyboard.finish(self._end)
+        ]
+        notes.sort(key=lambda note: (note.start, note.pitch))
+        if not notes:
+            where = "" if channel is None else f" on channel {channel}"
+            raise InputError(f"{self._path}: has no notes{where}. Give a MIDI file with notes, or another --channel.")
+        if len(notes) > MOST_NOTES:
+            raise InputError(
+                f"{self._path}: {len(notes)} notes; at most {MOST_NOTES} are taken. Cut it into shorter files."
+            )
+        return Song(notes, sorted(ignored))
+
+    def events(self, channel: int | None = None) -> list[tuple[float, bytes]]:
+        """Every channel message as (seconds, bytes), for a plug-in, which follows what it can.
+
+        Keys still down at the end are let go there. Raises InputError where there are no notes.
+        """
+        found: list[tuple[float, bytes]] = []
+        down: Counter[tuple[int, int]] = Counter()
+        struck = False
+        for now, message in self._of(channel):
+            found.append((now, bytes(message.bin())))
+            if message.type in ("note_on", "note_off"):
+                key = (message.channel, message.note)
+                pressed = message.type == "note_on" and message.velocity > 0
+                struck = struck or pressed
+                down[key] = max(down[key] + (1 if pressed else -1), 0)
+        if not struck:
+            self.notes(channel)
+        ends = (mido.Message("note_off", channel=c, note=n) for c, n in down.elements())
+        return found + [(self._end, bytes(message.bin())) for message in ends]
+
+    def _of(self, channel: int | None) -> list[tuple[float, mido.Message]]:
+        if channel is None:
+            return self._messages
+        if not 1 <= channel <= 16:
+            raise InputError(f"channel {channel}: MIDI channels are 1 to 16. Give one of them, or none for all.")
+        return [(now, message) for now, message in self._messages if message.channel == channel - 1]
 
 
 @dataclass
@@ -155,7 +195,7 @@ def _open(path: Path) -> mido.MidiFile:
 def _timed(midi: mido.MidiFile, path: Path) -> Iterator[tuple[float, mido.Message]]:
     """Messages of all tracks with their time in seconds."""
     division, tempo, now = midi.ticks_per_beat, DEFAULT_TEMPO, 0.0
-    for message in mido.merge_tracks(midi.tracks):
+    for message in mido.merge_tracks(midi.tracks, skip_checks=True):
         now += message.time * _tick_seconds(division, tempo, path)
         if message.type == "set_tempo":
             tempo = message.tempo

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sds_bridge
-from sds_bridge.priors.base import Prior
 
-PACKAGES = ("torch", "diffusers", "transformers", "numpy", "soxr")
+if TYPE_CHECKING:
+    from sds_bridge.priors.base import Prior
+
+PACKAGES = ("torch", "diffusers", "transformers", "numpy", "soxr", "pedalboard", "cma")
 
 
 def versions() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -58,35 +59,65 @@ def render(
     out_path = _writable(Path(out_path), force)
     _check_options(rate, tail)
     patch = Patch.load(patch_path)
+    song = read_song(midi_path, channel)
+    played = play(song, patch, midi_path, rate=rate, tail=tail, seed=seed, report=report, should_stop=should_stop)
+    if played.stopped:
+        return Result(out_path.parent, [], {"notes": played.notes}, stopped=True)
+    audio.save(out_path, played.sound, rate)
+    summary = {
+        "notes": len(song.notes),
+        "rendered": played.rendered,
+        "seconds": played.sound.shape[1] / rate,
+        "peak_dbfs": audio.to_decibel(max(float(played.sound.max()), -float(played.sound.min()))),
+        "ignored": song.ignored,
+    }
+    return Result(out_path.parent.absolute(), [out_path.absolute()], summary)
+
+
+@dataclass(frozen=True)
+class Played:
+    """``sound`` is float32 ``[2, samples]``; of ``notes`` that were played, ``rendered`` differ from each other."""
+
+    sound: np.ndarray
+    notes: int
+    rendered: int
+    stopped: bool = False
+
+
+def play(
+    song: Song,
+    patch: Patch,
+    path: str | Path,
+    *,
+    rate: int,
+    tail: float | None = None,
+    seed: int = 0,
+    report: Report = lambda progress: None,
+    should_stop: ShouldStop = lambda: False,
+) -> Played:
+    """The song's notes on the patch's synth, from the song's start until the last voice has ended.
+
+    Takes the options of :func:`render` and raises its errors; ``path`` is the song's, for these.
+    """
+    _check_options(rate, tail)
     synth = make_synth(patch.synth, patch.settings)
     values = synth.values_from(patch)
-    song = read_song(midi_path, channel)
     ring = tail if tail is not None else min(synth.ringing_seconds(values), LONGEST_TAIL)
-    _check_lengths(song, ring, rate, midi_path)
-
+    _check_lengths(song, ring, rate, path)
     began = time.monotonic()
     stem = np.zeros((2, round((max(n.start + n.seconds for n in song.notes) + ring) * rate) + 1), np.float32)
     used = 0
     voices = Voices(synth, values, reference_note=patch.note, ring=ring, rate=rate, seed=seed)
     for done, note in enumerate(song.notes):
         if should_stop():
-            return Result(out_path.parent, [], {"notes": done}, stopped=True)
+            return Played(stem[:, :used], done, voices.rendered, stopped=True)
         voice = voices.of(note)
         start = round(note.start * rate)
         stem[:, start : start + voice.shape[1]] += voice[:, : stem.shape[1] - start]
         used = max(used, start + voice.shape[1])
         left = (time.monotonic() - began) / (done + 1) * (len(song.notes) - done - 1)
         report(Progress(done + 1, len(song.notes), 0.0, left, _ignored(song) if done == 0 else ""))
-    stem = stem[:, :used]
-    audio.save(out_path, stem, rate)
-    summary = {
-        "notes": len(song.notes),
-        "rendered": voices.rendered,
-        "seconds": stem.shape[1] / rate,
-        "peak_dbfs": audio.to_decibel(max(float(stem.max()), -float(stem.min()))),
-        "ignored": song.ignored,
-    }
-    return Result(out_path.parent.absolute(), [out_path.absolute()], summary)
+    return Played(stem[:, :used], len(song.notes), voices.rendered)
 
 
 class Voices:

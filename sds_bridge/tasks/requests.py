@@ -36,6 +36,7 @@ class TuneRequest(BaseModel):
     steps: int | None = Field(None, ge=0, le=100_000)
     batch: int | None = Field(None, ge=1, le=256)
     guidance: float | None = Field(None, ge=0, le=200)
+    candidates: int | None = Field(None, ge=0, le=10_000, description="sounds among which the start is chosen")
     seed: int = Field(0, ge=0, le=2**31 - 1)
     start: str | None = None
     lock: list[str] = []
@@ -85,13 +86,14 @@ def parse(kind: type[Request], values: dict[str, Any]) -> Request:
 
 @dataclass(frozen=True)
 class Progress:
-    """After each optimisation step."""
+    """After each optimisation step; ``message`` is a remark to keep, ``doing`` what comes before the first step."""
 
     step: int
     steps: int
     loss: float
     seconds_left: float
     message: str = ""
+    doing: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

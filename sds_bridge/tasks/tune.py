@@ -6,11 +6,10 @@ import csv
 import io
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from sds_bridge import audio
@@ -22,61 +21,17 @@ from sds_bridge.errors import DivergedError, InputError
 from sds_bridge.evaluation.alignment import alignment
 from sds_bridge.patch import Patch, write_text
 from sds_bridge.priors import catalog
-from sds_bridge.priors.base import Condition, Prior
+from sds_bridge.priors.base import Condition
 from sds_bridge.synths.base import Synth
 from sds_bridge.synths.catalog import make_synth
 from sds_bridge.tasks.history import Recorder
 from sds_bridge.tasks.picture import panels
 from sds_bridge.tasks.provenance import record, unknown_word_warning
 from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop, TuneRequest, stepwise
+from sds_bridge.tasks.stage import FULL_SCALE, Stage, window_seconds
+from sds_bridge.tasks.starting_point import Judge, best_start, best_step, found_before
 
-VELOCITY = 100
-FULL_SCALE = 0.9
 PREVIEW_RATE = 44100
-LONGEST_WINDOW = 10.0
-HOLD_SHARE = 0.75
-ALGORITHM_CANDIDATES = (2, 5, 8, 16, 19, 22, 28, 32)
-ALGORITHM_STEPS = 4
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A synth at a note, heard through a prior's window."""
-
-    synth: Synth
-    prior: Prior
-    note: int
-    seconds: float
-    seed: int
-    reference_note: int
-
-    def render(self, positions: Tensors, rate: int, tail: float = 0.0) -> torch.Tensor:
-        """Stereo ``[B, 2, T]`` of the window (and a tail, for listening)."""
-        return self.synth.render(
-            self.synth.values_at(positions),
-            note=self.note,
-            velocity=VELOCITY,
-            seconds=self.seconds + tail,
-            hold=self.seconds * HOLD_SHARE,
-            rate=rate,
-            seed=self.seed,
-            reference_note=self.reference_note,
-        )
-
-    def for_prior(self, positions: Tensors) -> torch.Tensor:
-        """``[B, prior.channels, T]`` at the prior's rate, its peak at ``FULL_SCALE`` as in the prior's data.
-
-        The prior then judges the sound and not its level, so a tune can't drift into silence.
-        """
-        stereo = self.render(positions, self.prior.sample_rate)
-        heard = stereo.mean(1, keepdim=True) if self.prior.channels == 1 else stereo
-        return heard * (FULL_SCALE / heard.abs().amax((1, 2), keepdim=True).clamp(min=1e-5))
-
-
-def window_seconds(prior: Prior) -> float:
-    """The prior's longest window, at most 10 s, in whole latent frames."""
-    frames = int(min(prior.longest_seconds, LONGEST_WINDOW) * prior.sample_rate / prior.hop_length)
-    return frames * prior.hop_length / prior.sample_rate
 
 
 def sds_loss(
@@ -96,21 +51,26 @@ def sds_loss(
     progress = step / max(1, settings.steps)
     t = timesteps.draw(settings.schedule, settings.batch, settings.low, settings.high, progress, generator)
     noise = torch.randn(settings.batch, *latents.shape[1:], generator=generator)
-    estimate = update.target(
-        prior,
-        latents.detach().expand(settings.batch, -1, -1),
-        t,
-        noise,
-        prompt,
-        without,
-        settings.guidance,
-        settings.denoising_steps,
-        settings.rescale,
-    )
+    if settings.update == "classifier":
+        estimate = update.classifier_target(
+            prior, latents, t, noise, prompt, without, settings.guidance, settings.reach
+        )
+    else:
+        estimate = update.target(
+            prior,
+            latents.detach().expand(settings.batch, -1, -1),
+            t,
+            noise,
+            prompt,
+            without,
+            settings.guidance,
+            settings.denoising_steps,
+            settings.rescale,
+        )
     if settings.update == "encoder":
         return update.encoder_loss(latents, estimate, t, prior)
     with torch.no_grad():
-        target = prior.decode(estimate, reference=x.detach().expand(settings.batch, -1, -1))
+        target = prior.decode(estimate, reference=x.detach().expand(len(estimate), -1, -1))
         # strong guidance overshoots at onsets; what is louder than full scale was never in the prior's data
         target = target * (FULL_SCALE / target.abs().amax((1, 2), keepdim=True).clamp(min=FULL_SCALE))
     if settings.update == "waveform":
@@ -141,21 +101,6 @@ def with_algorithm(synth: Synth, start: Tensors, algorithm: int) -> Tensors:
     return {**start, "algorithm": torch.full_like(start["algorithm"], declared.to_position(algorithm - 1))}
 
 
-def best_algorithm(synth: Synth, start: Tensors, plan: Run, should_stop: ShouldStop) -> Tensors:
-    """The start with the algorithm on which ``plan``'s few steps, all with the same draws, end at the lowest loss.
-
-    Candidates span the instrument's families: stacks, pairs, branches, and carriers side by side.
-    """
-    tried = []
-    for algorithm in ALGORITHM_CANDIDATES:
-        begun = with_algorithm(synth, start, algorithm)
-        outcome = optimise(replace(plan, start=begun), lambda *_: None, should_stop)
-        if outcome.stopped:
-            return start
-        tried.append((sum(outcome.losses[-2:]), algorithm))
-    return with_algorithm(synth, start, min(tried)[1])
-
-
 def beginning(request: TuneRequest) -> tuple[Synth, Tensors, int]:
     """The synth, where it starts, and the note that modal pitches refer to."""
     if request.start is None:
@@ -179,10 +124,14 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
         DivergedError: a value wasn't finite; the files hold the last good patch.
     """
     settings = with_given(
-        PROFILES[request.profile], steps=request.steps, batch=request.batch, guidance=request.guidance
+        PROFILES[request.profile],
+        steps=request.steps,
+        batch=request.batch,
+        guidance=request.guidance,
+        candidates=request.candidates,
     )
     synth, start, reference_note = beginning(request)
-    frozen = locked(synth, request.lock) | {p.name for p in synth.parameters if p.choice}
+    kept = locked(synth, request.lock)
     prior = catalog.load(request.prior)
     stage = Stage(synth, prior, request.note, window_seconds(prior), request.seed, reference_note)
     warning = unknown_word_warning(prior, request.prompt)
@@ -196,15 +145,22 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
         steps=settings.steps,
         learning_rate=settings.learning_rate,
         seed=request.seed,
-        frozen=frozen,
+        frozen=kept | {p.name for p in synth.parameters if p.choice},
         checkpoint=out / ".checkpoint.safetensors",
         identity=json.dumps([request.model_dump(), asdict(settings), prior.describe()], sort_keys=True),
     )
-    if request.synth == "dx7" and request.start is None:
-        start = with_algorithm(synth, start, request.algorithm) if request.algorithm else start
-        if request.algorithm is None and settings.steps > ALGORITHM_STEPS:
-            start = best_algorithm(synth, start, replace(plan, steps=ALGORITHM_STEPS, checkpoint=None), should_stop)
-        plan = replace(plan, start=start)
+    judge = Judge(stage, settings, prompt, without)
+    if request.algorithm and request.synth == "dx7" and request.start is None:
+        start = with_algorithm(synth, start, request.algorithm)
+        kept |= {"algorithm"}
+    begun: Tensors | None = start
+    if settings.candidates and settings.steps and request.start is None:
+        begun = found_before(
+            out, plan.identity, start, lambda: best_start(judge, start, kept, plan, report, should_stop)
+        )
+    if begun is None:
+        return Result(out, [], {"steps": 0}, stopped=True)
+    plan = replace(plan, start=begun)
     history = Recorder(out, synth.parameters)
     history.add(0, plan.start)
     tell = stepwise(report, settings.steps)
@@ -212,6 +168,9 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
     def on_step(step: int, loss: float, positions: Tensors) -> None:
         history.add(step, positions)
         tell(step, loss, positions)
+
+    def recorded(step: int) -> Tensors:
+        return {name: torch.from_numpy(value) for name, value in history.row(step).items()}
 
     try:
         outcome = optimise(plan, on_step, should_stop)
@@ -224,7 +183,12 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
     if outcome.stopped:
         history.close()
         return Result(out, [], {"steps": outcome.steps}, stopped=True)
-    outcome.values = {name: torch.lerp(start[name], value, request.amount) for name, value in outcome.values.items()}
+    if settings.keep_best and outcome.steps:
+        # a start that was chosen may be the best; one that was given is to be changed
+        outcome.kept = best_step(judge, recorded, outcome.steps, 0 if begun is not start else 1, request.seed)
+        outcome.values = recorded(outcome.kept)
+    blended = {name for name in plan.start if name not in plan.frozen}
+    outcome.values |= {n: torch.lerp(start[n], outcome.values[n], request.amount) for n in blended}
     result = _write(request, settings, stage, start, outcome, out, time.monotonic() - began, warning)
     result.files.append(history.finish(outcome.steps).resolve())
     return result
@@ -244,7 +208,13 @@ def _write(
         before, after = (stage.render(p, PREVIEW_RATE)[0].numpy() for p in (start, outcome.values))
     scores = [alignment(x, PREVIEW_RATE, request.prompt) for x in (before, after)]
     patch = stage.synth.patch_of(outcome.values, name=request.prompt[:60], note=stage.reference_note)
-    details = record(stage.prior, request, asdict(settings), steps_done=outcome.steps)
+    details = record(
+        stage.prior,
+        request,
+        asdict(settings),
+        steps_done=outcome.steps,
+        kept_step=outcome.steps if outcome.kept is None else outcome.kept,
+    )
     patch.provenance = {k: details[k] for k in ("seed", "prior", "versions")} | {
         "prompt": request.prompt,
         "task": "tune",
@@ -263,15 +233,11 @@ def _write(
     write_text(out / "history.csv", rows.getvalue())
     files = [
         patch.save(out / "patch.json"),
-        audio.save(out / "preview.wav", _safe(after), PREVIEW_RATE, "FLOAT"),
+        audio.save(out / "preview.wav", audio.unclipped(after), PREVIEW_RATE, "FLOAT"),
         panels(out / "before-after.png", [("before", before), ("after", after)], PREVIEW_RATE, request.prompt[:90]),
         out / "history.csv",
     ]
     write_text(out / "job.json", json.dumps({"task": "tune", **details, **summary}, indent=1) + "\n")
-    (out / ".checkpoint.safetensors").unlink(missing_ok=True)
+    for leftover in (".checkpoint.safetensors", ".start.safetensors"):
+        (out / leftover).unlink(missing_ok=True)
     return Result(out, [f.resolve() for f in [*files, out / "job.json"]], summary)
-
-
-def _safe(samples: np.ndarray) -> np.ndarray:
-    """Attenuate a preview that would clip; others are as rendered."""
-    return samples / max(1.0, float(np.abs(samples).max(initial=0)))

@@ -29,6 +29,10 @@ class DaemonProcess:
         line = self.process.stdout.readline()
         assert line.startswith("listening on osc.udp://127.0.0.1:"), line + self.log.read_text()
         self.port = int(line.rsplit(":", 1)[1])
+        if "--http-port" in arguments:
+            line = self.process.stdout.readline()
+            assert line.startswith("listening on http://127.0.0.1:"), line + self.log.read_text()
+            self.http = line.removeprefix("listening on ").strip()
         self.client = Client(port=self.port)
 
     def __enter__(self) -> DaemonProcess:

@@ -21,6 +21,7 @@ def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "text.wav").write_text("this is not audio")
     soundfile.write(folder / "nan.wav", np.full(100, np.nan, np.float32), 8000, subtype="FLOAT")
+    soundfile.write(folder / "silent.wav", np.zeros(8000), 8000)
     soundfile.write(folder / "empty.wav", np.zeros(0), 8000)
     soundfile.write(folder / "long.wav", np.zeros(8000 * 600, np.int16), 8000)
     (folder / "full").mkdir()
@@ -42,6 +43,7 @@ def inputs(tmp_path_factory):
         (["tune", "kick", "--prior", "nonsense", "-o", "y1"], "nonsense"),
         (["tune", "kick", "--from", "no.json", "-o", "y2"], "no such file"),
         (["tune", "kick", "--from", "text.wav", "-o", "y3"], "not a version 1 patch"),
+        (["tune", "kick", "--plugin", "vital", "-o", "y4"], "not installed here"),
         (["separate", "no.wav", "--stem", "a", "-o", "x"], "no such file"),
         (["separate", "text.wav", "--stem", "a", "-o", "x"], "not a readable audio file"),
         (["separate", "nan.wav", "--stem", "a", "-o", "x"], "NaN"),
@@ -56,6 +58,18 @@ def inputs(tmp_path_factory):
         (["history", "full", "--step", "3", "-o", "x.json"], "no such file"),
         (["tune", "kick", "--synth", "dx7", "--algorithm", "33", "-o", "x"], "algorithm"),
         (["tune", "kick", "--amount", "1.5", "-o", "x"], "amount"),
+        (["plugins", "show", "moog"], "'moog' has no spec"),
+        (["plugins", "check", "none.toml"], "no such file"),
+        (["plugins", "learn", "none.vst3"], "no such file"),
+        (["plugins", "learn", "text.wav"], "has no spec"),
+        (["plugins", "scan", "--folder", "none"], "no such folder"),
+        (["stems", "none.toml", "-o", "x"], "no such file"),
+        (["stems", "text.wav", "-o", "x"], "not readable as TOML"),
+        (["match", "no.wav", "--plugin", "fm6", "-o", "x"], "no such file"),
+        (["match", "empty.wav", "--plugin", "fm6", "-o", "x"], "0 samples"),
+        (["match", "silent.wav", "--plugin", "vital", "-o", "z1"], "not installed here"),
+        (["match", "silent.wav", "--plugin", "fm6", "--note", "H9", "-o", "x"], "H9"),
+        (["match", "silent.wav", "--plugin", "fm6", "--seconds", "0", "-o", "x"], "seconds"),
         (["render", "text.wav", "--patch", "no.json", "-o", "x.wav"], "no such file|not"),
     ],
 )
@@ -87,7 +101,7 @@ def test_sample_tune_export_render(inputs, tmp_path):
     assert soundfile.info(tmp_path / "kick.wav").samplerate == 24000
     again = run("sample", "kick drum", "-o", "kick.wav", cwd=tmp_path)
     assert again.returncode == 2 and "exists already" in again.stderr
-    done = run("tune", "kick drum, bass, reverb", "--steps", 2, "--batch", 2, "-o", "kick", cwd=tmp_path)
+    done = run("tune", "kick drum, bass, reverb", "--steps", 2, "--candidates", 4, "-o", "kick", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "alignment" in done.stdout
     done = run("export", "kick/patch.json", "--to", "dx7", "-o", "kick.syx", cwd=tmp_path)

@@ -36,7 +36,7 @@ def allowed(daemon):
 @pytest.mark.parametrize("synth", ["fm", "modal"])
 def test_a_tune_ends_with_its_files(daemon, synth):
     seen = []
-    job = daemon.client.tune("kick drum, bass, reverb", synth, steps=6, batch=1)
+    job = daemon.client.tune("kick drum, bass, reverb", synth, steps=6, batch=1, candidates=0)
     ended = daemon.client.wait(job, seen.append, timeout=240)
     assert ended.status is Status.DONE, ended.message
     assert (ended.step, ended.steps, ended.folder) == (6, 6, daemon.folder / "jobs" / str(job))
@@ -60,8 +60,8 @@ def test_a_request_sent_twice_makes_one_job(daemon):
 
 
 def test_a_cancel_stops_at_the_next_step_and_the_next_job_runs(daemon):
-    job = daemon.client.tune("kick", "fm", steps=100_000, batch=1)
-    waiting = daemon.client.tune("kick", "fm", steps=100_000, batch=1)
+    job = daemon.client.tune("kick", "fm", steps=100_000, batch=1, candidates=0)
+    waiting = daemon.client.tune("kick", "fm", steps=100_000, batch=1, candidates=0)
     daemon.until(job, 2)
     before = time.monotonic()
     daemon.until(job, 5)
@@ -76,7 +76,10 @@ def test_a_cancel_stops_at_the_next_step_and_the_next_job_runs(daemon):
     assert took < 4 * a_step + 1.0
     done = Store(daemon.folder / "jobs.sqlite").get(job).result["summary"]["steps"]
     assert done - asked <= 1 + 0.15 / a_step
-    assert daemon.client.wait(daemon.client.tune("kick", "fm", steps=1, batch=1), timeout=240).status is Status.DONE
+    assert (
+        daemon.client.wait(daemon.client.tune("kick", "fm", steps=1, batch=1, candidates=0), timeout=240).status
+        is Status.DONE
+    )
 
 
 BAD_TUNES = {
@@ -207,7 +210,7 @@ def test_a_daemon_that_can_not_start_says_why(daemon, tmp_path, capsys, argument
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_puts_the_job_back_and_the_next_start_goes_on(tmp_path, number):
     with DaemonProcess(tmp_path / "bridge") as first:
-        job = first.client.tune("kick", "fm", steps=100_000, batch=1)
+        job = first.client.tune("kick", "fm", steps=100_000, batch=1, candidates=0)
         first.until(job, 3)
         first.process.send_signal(number)
         assert first.process.wait(60) == 0

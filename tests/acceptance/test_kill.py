@@ -26,7 +26,7 @@ def checkpoint(folder, job):
 
 def steps_for(daemon, seconds):
     """How many steps take about ``seconds`` here."""
-    job = daemon.client.tune("kick", "fm", steps=100_000, batch=1)
+    job = daemon.client.tune("kick", "fm", steps=100_000, batch=1, candidates=0)
     first = daemon.until(job, 2).step
     began = time.monotonic()
     last = daemon.until(job, first + 3).step
@@ -41,7 +41,7 @@ def steps_for(daemon, seconds):
 def test_a_tune_killed_at_half_ends_bit_equal(tmp_path):
     folder = tmp_path / "bridge"
     with DaemonProcess(folder) as daemon:
-        options = {"steps": steps_for(daemon, SECONDS), "batch": 1, "seed": 11}
+        options = {"steps": steps_for(daemon, SECONDS), "batch": 1, "seed": 11, "candidates": 8}
         undisturbed = daemon.client.wait(daemon.client.tune("kick drum, bass, reverb", "fm", **options), timeout=240)
         assert undisturbed.status is Status.DONE, undisturbed.message
         job = daemon.client.tune("kick drum, bass, reverb", "fm", **options)
@@ -79,7 +79,7 @@ def start_of(folder, options):
 def test_either_may_be_killed_alone(tmp_path, victim):
     folder = tmp_path / "bridge"
     with DaemonProcess(folder) as daemon:
-        job = daemon.client.tune("kick", "fm", steps=100_000, batch=1)
+        job = daemon.client.tune("kick", "fm", steps=100_000, batch=1, candidates=0)
         reached = daemon.until(job, 3)
         (worker,) = daemon.workers()
         if victim == "worker":

@@ -72,7 +72,7 @@ def oscsend(daemon, *words):
 def test_oscsend_tunes(daemon, oscdump):
     oscsend(daemon, "/sds/client/reply_port", "si", "port", oscdump.port)
     oscdump.line(rf'/sds/client/reply_port si "port" {oscdump.port}', 10)
-    oscsend(daemon, "/sds/tune", "issss", 5, "kick drum, bass, reverb", "fm", "steps=6", "batch=1")
+    oscsend(daemon, "/sds/tune", "issss", 5, "kick drum, bass, reverb", "fm", "steps=6", "batch=1", "candidates=0")
     job, folder = oscdump.line(r'/sds/tune iis 5 (\d+) "(.*)"', 10).groups()
     oscdump.line(rf"/sds/job/progress iiif {job} 6 6 0\.0")
     assert oscdump.line(rf'/sds/job/done iss {job} "(\w+)" "(.*)"').groups() == ("done", folder)
@@ -177,7 +177,7 @@ def pure_data(daemon, folder, options, cancel):
 
 @needs_pd
 def test_pure_data_tunes(daemon, tmp_path):
-    heard = pure_data(daemon, tmp_path, "steps=6 batch=1", cancel=False)
+    heard = pure_data(daemon, tmp_path, "steps=6 batch=1 candidates=0", cancel=False)
     job, folder = re.fullmatch(r"sds tune 7 (\d+) (\S+)", heard[0]).groups()
     assert any(line.startswith(f"sds job progress {job} 6 6 0") for line in heard)
     assert heard[-1] == f"sds job done {job} done {folder}"
@@ -187,7 +187,7 @@ def test_pure_data_tunes(daemon, tmp_path):
 
 @needs_pd
 def test_pure_data_cancels_within_a_step(daemon, tmp_path):
-    heard = pure_data(daemon, tmp_path, "steps=100000 batch=1", cancel=True)
+    heard = pure_data(daemon, tmp_path, "steps=100000 batch=1 candidates=0", cancel=True)
     job = re.fullmatch(r"sds tune 7 (\d+) \S+", heard[0]).group(1)
     answered = heard.index(f"sds job cancel 8 {job} cancelling")
     assert heard[-1].startswith(f"sds job done {job} cancelled ")

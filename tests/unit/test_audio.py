@@ -140,3 +140,14 @@ def test_fit_length():
 @pytest.mark.parametrize(("amplitude", "decibel"), [(1.0, 0.0), (0.1, -20.0), (2.0, 6.0206), (0.0, -240.0)])
 def test_decibel(amplitude, decibel):
     assert audio.to_decibel(amplitude) == pytest.approx(decibel, abs=1e-4)
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_16", "PCM_24"])
+def test_the_same_samples_are_the_same_bytes_at_any_time(tmp_path, subtype):
+    import time
+
+    samples = np.linspace(-0.5, 0.5, 2000, dtype=np.float32).reshape(2, 1000)
+    first = audio.save(tmp_path / "a.wav", samples, 44100, subtype).read_bytes()
+    time.sleep(1.1)
+    assert audio.save(tmp_path / "b.wav", samples, 44100, subtype).read_bytes() == first
+    assert np.allclose(audio.load(tmp_path / "b.wav").samples, samples, atol=1e-4)

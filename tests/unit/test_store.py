@@ -191,3 +191,14 @@ def test_the_front_imports_no_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_version_tells_of_writes_here_and_elsewhere(tmp_path):
+    store, other = Store(tmp_path / "jobs.sqlite"), Store(tmp_path / "jobs.sqlite")
+    seen = [store.version()]
+    assert store.version() == seen[0]
+    for writer in (store, other):
+        writer.create("tune", {"prompt": "kick"})
+        seen.append(store.version())
+        assert store.version() == seen[-1]
+    assert len(set(seen)) == 3

@@ -1,0 +1,77 @@
+"""From what a client asks to a queued job: one validation for OSC and HTTP. Nothing here runs a job."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sds_bridge import audio
+from sds_bridge.daemon.access import Access, free_job_id
+from sds_bridge.daemon.store import ClientId, Endpoint, Job, Store
+from sds_bridge.errors import InputError
+from sds_bridge.tasks.requests import SeparateRequest, TuneRequest, parse
+
+log = logging.getLogger(__name__)
+
+
+class Intake:
+    """Checks requests against the allowed folders and their models, and queues them in ``store``."""
+
+    def __init__(self, store: Store, access: Access, folder: Path) -> None:
+        self._store, self._access, self._folder = store, access, folder
+
+    def tune(
+        self,
+        values: Mapping[str, Any],
+        client_id: ClientId = "",
+        reply: Sequence[Endpoint] = (),
+        token: str | None = None,
+    ) -> Job:
+        """Queue a tune from the fields of TuneRequest; ``start`` must be a readable file.
+
+        Raises:
+            InputError: a field that can't be used.
+            JobError: the queue is full.
+        """
+        checked = dict(values)
+        if checked.get("start") is not None:
+            checked["start"] = str(self._access.readable(checked["start"], "start"))
+        return self._create("tune", TuneRequest, checked, client_id, reply, token)
+
+    def separate(
+        self,
+        values: Mapping[str, Any],
+        client_id: ClientId = "",
+        reply: Sequence[Endpoint] = (),
+        token: str | None = None,
+    ) -> Job:
+        """Queue a separation from the fields of SeparateRequest, its clip checked by its header; raises as ``tune``."""
+        clip = self._access.readable(values["clip"], "clip")
+        if not clip.is_file():
+            raise InputError(f"clip: {clip}: is a folder. Give the path of an audio file.")
+        audio.check_header(clip)
+        return self._create("separate", SeparateRequest, {**values, "clip": str(clip)}, client_id, reply, token)
+
+    def _create(
+        self,
+        kind: str,
+        model: Any,
+        values: dict[str, Any],
+        client_id: ClientId,
+        reply: Sequence[Endpoint],
+        token: str | None,
+    ) -> Job:
+        if "prior" in values:
+            values["prior"] = self._access.prior(values["prior"])
+        request = parse(model, values).model_dump(mode="json")
+        job = self._store.create(kind, request, client_id, reply, token, free_job_id(self._folder))
+        log.info("job %d: %s %s", job.id, kind, what(job))
+        return job
+
+
+def what(job: Job) -> str:
+    """The job in a few words."""
+    request = job.request
+    return str(request.get("prompt") or ", ".join(request.get("stems", [])))

@@ -1,0 +1,152 @@
+"""Sessions through real plug-ins, as the command renders them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hosted import fresh, vst3, write_song
+
+from sds_bridge.host import plugin
+from sds_bridge.patch import Patch
+from sds_bridge.tasks import stems as module
+from sds_bridge.tasks.midi import MidiSong
+from sds_bridge.tasks.session import Session
+
+pytestmark = pytest.mark.acceptance
+RATE = 44_100
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_song(tmp_path / "song.mid")
+    Patch(synth="fm", parameters={"op1.level": 0.7, "op1.sustain": 0.6, "matrix.1.2": 2.0, "op2.ratio": 2.0}).save(
+        tmp_path / "patch.json"
+    )
+    return tmp_path
+
+
+def track(name: str, **more) -> dict:
+    return {"name": name, "midi": "song.mid", **more}
+
+
+def render(folder: Path, out: str, tracks: list[dict], **options):
+    (folder / out).mkdir()
+    session = Session(rate=RATE, tail=0.5, track=tracks, **{"depth": "32f", **options})
+    return module.run(session, folder, folder / out)
+
+
+def read(folder: Path, name: str) -> np.ndarray:
+    return soundfile.read(folder / f"{name}.wav", dtype="float32", always_2d=True)[0].T
+
+
+def band() -> list[dict]:
+    fm6, late = str(vst3("FM6")), str(vst3("Late"))
+    return [
+        track("keys", plugin=fm6, patch="patch.json", pan=-0.5, effects=[{"effect": "Reverb"}]),
+        track("late keys", plugin=str(vst3("FM6Late")), gain=-6.0, effects=[{"plugin": late}]),
+        track("bass", plugin=str(vst3("Nekobi")), parameters={"cutoff": 0.7}, effects=[{"effect": "Delay"}]),
+        track("ours", patch="patch.json"),
+        track("ours in a room", patch="patch.json", effects=[{"effect": "Reverb", "parameters": {"room_size": 0.2}}]),
+    ]
+
+
+def test_the_same_bits_twice_and_the_mix_is_the_sum(folder):
+    first = render(folder, "one", band())
+    assert first.summary["failed"] == {}
+    render(folder, "two", band())
+    files = sorted(p.name for p in (folder / "one").iterdir())
+    assert files == sorted([*(f"{t['name']}.wav" for t in band()), "mix.wav", "stems.json"])
+    for name in files:
+        assert (folder / "one" / name).read_bytes() == (folder / "two" / name).read_bytes(), name
+    parts = [read(folder / "one", t["name"]) for t in band()]
+    assert {p.shape for p in parts} == {read(folder / "one", "mix").shape}
+    assert all(np.abs(p).max() > 1e-3 for p in parts)
+    total = np.sum(np.array(parts, np.float64), axis=0)
+    assert np.array_equal(read(folder / "one", "mix"), total.astype(np.float32))
+
+
+def test_a_stem_is_the_plug_in_alone_at_its_gain_and_pan(folder):
+    fm6 = str(vst3("FM6"))
+    render(folder, "out", [track("a", plugin=fm6), track("b", plugin=fm6, gain=-6.0), track("c", plugin=fm6, pan=1.0)])
+    process, loaded = fresh("FM6")
+    with process:
+        samples = read(folder / "out", "a").shape[1]
+        alone = plugin.play(loaded, MidiSong(folder / "song.mid").events(), samples, RATE)
+    assert np.array_equal(read(folder / "out", "a"), alone)
+    assert np.allclose(read(folder / "out", "b"), 10 ** (-6 / 20) * alone, atol=1e-7)
+    right = read(folder / "out", "c")
+    assert np.abs(right[0]).max() < 1e-6 and np.allclose(right[1], np.sqrt(2) * alone[1], atol=1e-6)
+
+
+def test_latencies_leave_the_stems_aligned(folder):
+    late = [{"plugin": str(vst3("Late"))}]
+    render(folder, "out", [track("a", plugin=str(vst3("FM6"))), track("b", plugin=str(vst3("FM6Late")), effects=late)])
+    assert np.array_equal(read(folder / "out", "a"), read(folder / "out", "b"))
+
+
+@pytest.mark.parametrize(("depth", "subtype"), [("16", "PCM_16"), ("24", "PCM_24"), ("32f", "FLOAT")])
+def test_depths(folder, depth, subtype):
+    render(folder, "out", [track("a", plugin=str(vst3("FM6")))], depth=depth)
+    for name in ("a", "mix"):
+        assert soundfile.info(folder / "out" / f"{name}.wav").subtype == subtype
+
+
+def test_presets_and_parameters(folder):
+    process, loaded = fresh("FM6")
+    with process:
+        loaded.set({"op1_ratio": 4 / 31, "op2_level": 0.7})
+        loaded.save_preset(folder / "x.vstpreset")
+        samples = round((MidiSong(folder / "song.mid").events()[-1][0] + 0.5) * RATE)
+        wanted = plugin.play(loaded, MidiSong(folder / "song.mid").events(), samples, RATE)
+    fm6 = str(vst3("FM6"))
+    both = {"op1_ratio": 4 / 31, "op2_level": 0.7}
+    render(folder, "out", [track("a", plugin=fm6, preset="x.vstpreset"), track("b", plugin=fm6, parameters=both)])
+    assert np.array_equal(read(folder / "out", "a"), wanted)
+    assert np.array_equal(read(folder / "out", "b"), wanted)
+
+
+def test_what_fails_leaves_the_others(folder):
+    (folder / "text.vst3").write_text("hello")
+    good = str(vst3("FM6"))
+    plugins = {
+        "good": good,
+        "crash at load": vst3("CrashAtLoad"),
+        "crash": vst3("CrashInRender"),
+        "hang": vst3("HangInRender"),
+        "text": "text.vst3",
+        "unknown": "moog",
+        "an effect": vst3("Late"),
+        "also good": good,
+    }
+    lines = ["rate = 44100", "time_limit = 6.0", "[[track]]", "name = 'no midi'\nmidi = 'none.mid'\nplugin = 'fm6'"]
+    lines += [f"[[track]]\nname = '{name}'\nmidi = 'song.mid'\nplugin = '{path}'" for name, path in plugins.items()]
+    (folder / "session.toml").write_text("\n".join(lines))
+    command = [sys.executable, "-m", "sds_bridge.cli", "stems", "session.toml", "-o", "out"]
+    began = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+    assert time.monotonic() - began < 60
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    said = " ".join(done.stderr.split())
+    for words in ("loading: the plug-in ended its process with signal 11", "rendering: the plug-in ended",
+                  "no answer within 6 s", "text.vst3: loading", "'moog' has no spec", "is an effect", "none.mid: no such file"):  # fmt: skip
+        assert words in said, words
+    assert np.array_equal(read(folder / "out", "good"), read(folder / "out", "also good"))
+    assert np.abs(read(folder / "out", "good")).max() > 0.01
+    record = json.loads((folder / "out" / "stems.json").read_text())
+    assert set(record["failed"]) == {"crash at load", "crash", "hang", "text", "unknown", "an effect", "no midi"}
+    again = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60)
+    assert again.returncode == 2 and "not empty" in again.stderr
+
+
+def test_no_track_at_all_is_an_error(folder):
+    (folder / "session.toml").write_text("[[track]]\nname = 'a'\nmidi = 'none.mid'\nplugin = 'fm6'")
+    command = [sys.executable, "-m", "sds_bridge.cli", "stems", "session.toml", "-o", "out"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60)
+    assert done.returncode == 2 and "no track could be made" in done.stderr

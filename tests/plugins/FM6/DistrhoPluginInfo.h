@@ -1,0 +1,14 @@
+#pragma once
+#define DISTRHO_PLUGIN_BRAND "SDS Bridge"
+#define DISTRHO_PLUGIN_NAME "FM6"
+#define DISTRHO_PLUGIN_URI "https://example.org/sds-bridge/fm6"
+#define DISTRHO_PLUGIN_CLAP_ID "org.sds-bridge.fm6"
+#define DISTRHO_PLUGIN_HAS_UI 0
+#define DISTRHO_PLUGIN_IS_SYNTH 1
+#define DISTRHO_PLUGIN_IS_RT_SAFE 1
+#define DISTRHO_PLUGIN_NUM_INPUTS 0
+#define DISTRHO_PLUGIN_NUM_OUTPUTS 2
+#define DISTRHO_PLUGIN_WANT_MIDI_INPUT 1
+#ifdef FM6_LATENCY
+#define DISTRHO_PLUGIN_WANT_LATENCY 1
+#endif
