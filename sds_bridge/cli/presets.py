@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from sds_bridge.cli.console import follow, prepare_torch
 from sds_bridge.errors import InputError
@@ -19,7 +17,7 @@ app = typer.Typer()
 @app.command()
 def export(
     patches: Annotated[list[Path], typer.Argument(help="patch.json; several for a bank")],
-    to: Annotated[str, typer.Option(help="dx7, dx7-bank, faust or sfz")],
+    to: Annotated[str, typer.Option(help="a name from `sds-bridge formats`, or dx7-bank")],
     out: Annotated[Path, typer.Option("--out", "-o", help="preset file to write")],
     check: Annotated[bool, typer.Option("--verify", help="play it in its real engine beside the patch")] = False,
     force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
@@ -30,30 +28,27 @@ def export(
 
     _refuse_existing(out, force)
     loaded = [Patch.load(path) for path in patches]
-    if to == "sfz" and len(loaded) == 1:
-        prepare_torch()
-        from sds_bridge.tasks import multisample
-
-        for line in multisample.export(loaded[0], out, force):
-            print(f"- {line}")
-        print(out)
-        return
     if to == "dx7-bank":
         content, report = catalog.bank(loaded)
+        catalog.save(content, out)
     elif len(loaded) > 1:
         raise InputError(f"{len(loaded)} patches were given; {to} holds one. Give one, or use --to dx7-bank.")
+    elif catalog.of(to).exports:
+        report = catalog.write(loaded[0], to, out)
     else:
-        content, report = catalog.export(loaded[0], to)
-    catalog.save(content, out)
+        prepare_torch()
+        from sds_bridge.tasks import presets
+
+        report = presets.export(loaded[0], to, out, force)
     for line in report:
         print(f"- {line}")
-    if check and len(loaded) == 1:
+    if check and to == "dx7-bank":
+        print("not verified: a bank is not played; export and verify its patches one by one")
+    elif check:
         prepare_torch()
         from sds_bridge.tasks.verify import verify
 
-        print(*verify(loaded[0], to, content).lines(), sep="\n  ")
-    elif check:
-        print("not verified: a bank is not played; export and verify its patches one by one")
+        print(*verify(loaded[0], to, out).lines(), sep="\n  ")
     print(out)
 
 
@@ -61,14 +56,14 @@ def export(
 def formats() -> None:
     """List preset formats: whose patches they hold, what is lost, and which engine verifies them here."""
     from sds_bridge.formats.catalog import FORMATS
-    from sds_bridge.tasks.verify import engine_state
+    from sds_bridge.tasks.engines.catalog import ENGINES
 
-    table = Table("name", "file", "from", "what", "verified by", box=None)
     for name, one in FORMATS.items():
-        table.add_row(name, one.suffix, ", ".join(one.exports), one.description, engine_state(name))
-    what = "samples over keys and velocities with loops, for any sampler; the synth itself is lost"
-    table.add_row("sfz", ".sfz", "dx7, fm, modal", what, "no engine is wired up (sfizz plays it in the tests)")
-    Console().print(table)
+        engine = ENGINES[name].state() if name in ENGINES else "no engine is wired up"
+        print(f"{name} ({one.suffix}), from {', '.join(one.synths)}")
+        print(f"  holds: {one.holds}")
+        print(f"  loses: {one.loses}")
+        print(f"  verified by: {engine}")
 
 
 @app.command("import")
@@ -80,7 +75,12 @@ def import_(
 ) -> None:
     """Read a preset of your own, to tune on from it."""
     from sds_bridge.formats import dx7_voice
+    from sds_bridge.formats.catalog import FORMATS
 
+    if preset.suffix.lower() in {one.suffix for one in FORMATS.values()} - {".syx"}:
+        raise InputError(
+            f"{preset}: no synth here has all that a {preset.suffix} file may ask for. Give a DX7 .syx file."
+        )
     found = dx7_voice.load(preset)
     if voice is not None and not 1 <= voice <= len(found):
         raise InputError(f"--voice {voice}: {preset} has {len(found)}; give 1 to {len(found)}.")

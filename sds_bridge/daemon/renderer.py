@@ -29,15 +29,15 @@ def preview(folder: str, step: int, out: str) -> list[str]:
     return []
 
 
-def sfz(patch: str, out: str) -> list[str]:
-    """A patch as an SFZ instrument with its samples beside it; what an SFZ can't hold."""
+def export(patch: str, to: str, out: str) -> list[str]:
+    """A patch as a preset that holds rendered sound; what it can't hold."""
     from sds_bridge.patch import Patch
-    from sds_bridge.tasks import multisample
+    from sds_bridge.tasks import presets
 
-    return multisample.export(Patch.load(patch), Path(out), force=True)
+    return presets.export(Patch.load(patch), to, Path(out), force=True)
 
 
-ERRANDS: dict[str, Callable[..., list[str]]] = {"preview": preview, "sfz": sfz}
+ERRANDS: dict[str, Callable[..., list[str]]] = {"preview": preview, "export": export}
 
 
 def answer(line: str) -> dict[str, Any]:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sds_bridge.errors import FormatError
-from sds_bridge.formats import dx7, dx7_bank, dx7_voice, faust
+from sds_bridge.formats import dx7, dx7_bank, dx7_voice, faust_fm, faust_modal, opm, supercollider
 from sds_bridge.patch import Patch
+from sds_bridge.synths.declarations import SETTINGS
+
+Export = Callable[[Patch], tuple[bytes | str, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -18,25 +21,58 @@ class Format:
 
     Args:
         suffix: of its files.
-        description: one line.
-        exports: by synth: patch → file content, and what was rounded, merged or dropped in plain words.
+        holds: whose files these are and what they keep, one line.
+        loses: what is rounded or dropped, one line.
+        exports: by synth: patch → file content, and what was rounded, merged or dropped in plain words. Empty for a
+            format that holds rendered sound, which any patch can become (``tasks/presets.py``).
     """
 
     suffix: str
-    description: str
-    exports: dict[str, Callable[[Patch], tuple[bytes | str, list[str]]]]
+    holds: str
+    loses: str
+    exports: dict[str, Export]
+
+    @property
+    def synths(self) -> list[str]:
+        return list(self.exports or SETTINGS)
 
 
 FORMATS = {
     "dx7": Format(
         ".syx",
-        "Yamaha DX7 voice, for a DX7, Dexed and other DX7 players: all of a dx7 patch; an fm patch without noise and room, its matrix as one of 32 algorithms",
+        "Yamaha DX7 voice, for a DX7, Dexed and other DX7 players: all of a dx7 patch; an fm patch's operators",
+        "of an fm patch noise and room; its matrix becomes one of 32 algorithms, its values the DX7's steps",
         {"dx7": dx7_voice.export, "fm": dx7.export},
+    ),
+    "opm": Format(
+        ".opm",
+        "YM2151 voice, for VOPM and other players of the chip: four operators",
+        "noise, room, pitch sweep, velocity; the matrix becomes one of 8 connections, ratios one of 64",
+        {"fm": opm.export},
     ),
     "faust": Format(
         ".dsp",
-        "Faust program with pm.modalModel, compiles to plug-ins and web audio: all but the room",
-        {"modal": faust.export},
+        "Faust program, compiles to plug-ins and web audio: operators and the whole matrix, or modes and contact noise",
+        "the room; noise is another random sequence",
+        {"fm": faust_fm.export, "modal": faust_modal.export},
+    ),
+    "supercollider": Format(
+        ".scd",
+        "SuperCollider SynthDef: operators and the whole matrix, or modes as Klank and contact noise",
+        "the room; noise is another random sequence",
+        {"fm": supercollider.export_fm, "modal": supercollider.export_modal},
+    ),
+    "sfz": Format(
+        ".sfz",
+        "samples over keys and velocities with loops, for any sampler",
+        "the synth itself: its parameters can't be changed any more",
+        {},
+    ),
+    "vital": Format(
+        ".vital",
+        "Vital preset: the sound at the tuned note in the sample oscillator, its loudness over velocity and its release",
+        "the synth itself; other keys play the sample faster or slower; a note ends after 8 s",
+        {},
     ),
 }
 
@@ -52,13 +88,18 @@ def bank(patches: list[Patch]) -> tuple[bytes, list[str]]:
     return dx7_bank.write_bank(voices, device), report
 
 
+def of(name: str) -> Format:
+    """Raises FormatError for an unknown name."""
+    if name not in FORMATS:
+        raise FormatError(f"format {name!r} is unknown; there are: {', '.join(FORMATS)}. Choose one of them.")
+    return FORMATS[name]
+
+
 def export(patch: Patch, to: str) -> tuple[bytes, list[str]]:
     """A patch as a file's content; raises FormatError for an unknown format, or one that can't hold its synth."""
-    if to not in FORMATS:
-        raise FormatError(f"format {to!r} is unknown; there are: {', '.join(FORMATS)}. Choose one of them.")
-    exports = FORMATS[to].exports
+    exports = of(to).exports
     if patch.synth not in exports:
-        fitting = [name for name, one in FORMATS.items() if patch.synth in one.exports]
+        fitting = [name for name, one in FORMATS.items() if patch.synth in one.synths]
         raise FormatError(
             f"{to} takes patches of {' and '.join(exports)}; this one is {patch.synth}."
             f" Export it to {' or '.join(fitting) or 'nothing yet'}."

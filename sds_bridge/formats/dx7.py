@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from dataclasses import replace
-
-import numpy as np
 
 from sds_bridge.errors import FormatError
 from sds_bridge.formats import dx7_laws as laws
-from sds_bridge.formats.dx7_envelope import STILL, Fit, Shape, fit_envelope, fit_sweep
+from sds_bridge.formats.dx7_envelope import STILL, Fit, fit_envelope, fit_sweep
 from sds_bridge.formats.dx7_pitch import Tuning, tune
 from sds_bridge.formats.dx7_report import Report
-from sds_bridge.formats.dx7_routing import AUDIBLE_ENERGY, Routing, Wish, route
 from sds_bridge.formats.dx7_sysex import NAME_LENGTH, Operator, Voice, write_voice
+from sds_bridge.formats.fm_routing import Machine, Routing, Wish, at_full_level, route, wish_of
+from sds_bridge.formats.fm_shape import shapes_of
 from sds_bridge.patch import Patch
+from sds_bridge.synths.dx7_algorithms import ALGORITHMS
 from sds_bridge.synths.dx7_parameters import OPERATORS
 from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, fm_parameters
 from sds_bridge.synths.parameters import check
 
-Values = dict[str, list[float]]
-
-HOLD = 1.0  # seconds of a held note over which paths and carriers are weighed
+DX7 = Machine(tuple(ALGORITHMS), laws.FULL_INDEX, laws.full_feedback)
 VELOCITIES = (40, 64, 90, 127)
 
 
@@ -55,12 +52,9 @@ def convert(patch: Patch, name: str | None = None) -> tuple[Voice, list[str]]:
         raise FormatError(f"the patch has {count} operators; allowed is 1 to 8. Tune it again with fewer.")
     values = check(patch, fm_parameters(count))
     one = {key: value[0] for key, value in values.items()}
-    shapes = [
-        Shape(*(one[f"op{i}.{stage}"] for stage in ("attack", "decay", "sustain", "release")))
-        for i in range(1, count + 1)
-    ]
+    shapes = shapes_of(one, count)
     wish = wish_of(one, shapes)
-    routing = _at_full_level(route(wish))
+    routing = at_full_level(route(wish, DX7))
     report = Report(one, wish, routing)
     transpose, tunings = _tunings(one, wish, routing, patch.note)
     sensitivity = velocity_sensitivity(one["velocity.amount"])
@@ -94,23 +88,6 @@ def convert(patch: Patch, name: str | None = None) -> tuple[Voice, list[str]]:
         name=shown,
     )
     return voice, report.lines()
-
-
-def wish_of(one: dict[str, float], shapes: list[Shape]) -> Wish:
-    """The patch's matrix and carriers, weighed over a note held for :data:`HOLD` seconds and its release."""
-    n = len(shapes)
-    time = np.linspace(0.0, 2 * HOLD, 401)
-    curves = np.stack(
-        [s.held(np.minimum(time, HOLD)) * np.exp(-6.907755 * np.maximum(time - HOLD, 0) / s.release) for s in shapes]
-    )
-    power = curves**2
-    matrix = np.array([[one[f"matrix.{to}.{by}"] for by in range(1, n + 1)] for to in range(1, n + 1)])
-    factor = np.sqrt(power @ power.T / power.sum(axis=1, keepdims=True))
-    level = np.array([one[f"op{i}.level"] for i in range(1, n + 1)])
-    energy = level**2 * power.mean(axis=1)
-    energy[energy < AUDIBLE_ENERGY * max(float(energy.sum()), 1e-12)] = 0.0
-    total, loudest = float(energy.sum()), float(level[energy > 0].max(initial=0.0))
-    return Wish(matrix, factor, energy / (total or 1.0), level / (loudest or 1.0))
 
 
 def velocity_sensitivity(amount: float) -> int:
@@ -153,14 +130,6 @@ def _operator(fit: Fit, tuning: Tuning, level: int, sensitivity: int) -> Operato
         fine=tuning.fine,
         detune=tuning.detune,
     )
-
-
-def _at_full_level(routing: Routing) -> Routing:
-    """The loudest carrier that found a place at 1."""
-    carriers = [slot for slot in routing.slots if slot in routing.algorithm.carriers]
-    loudest = max((routing.slots[slot].level for slot in carriers), default=1.0)
-    louder = {slot: replace(routing.slots[slot], level=routing.slots[slot].level / loudest) for slot in carriers}
-    return replace(routing, slots={**routing.slots, **louder})
 
 
 def _feedback(one: dict[str, float], routing: Routing, operators: list[Operator]) -> int:

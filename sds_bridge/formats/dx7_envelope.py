@@ -8,31 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from sds_bridge.formats import dx7_laws as laws
-from sds_bridge.formats.dx7_laws import Array
 from sds_bridge.formats.dx7_sysex import Four
+from sds_bridge.formats.fm_shape import SIXTY_DB, Shape
 
-SIXTY_DB = 6.907755
 FLOOR_DB = -60.0
 STEPS = np.arange(64)
 _FALLS = np.array([laws.fall_rate(int(q)) for q in STEPS])
 # levels that differ, below 99, from loud to soft
 _LEVELS = [level for level in range(97, 0, -1) if laws.scaled_level(level) >> 1 != laws.scaled_level(level + 1) >> 1]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Our envelope: linear attack to 1, exponential decay towards ``sustain``, exponential release (seconds)."""
-
-    attack: float
-    decay: float
-    sustain: float
-    release: float
-
-    def held(self, time: Array) -> Array:
-        """Amplitude at ``time`` seconds after the key went down, while it is down."""
-        fall = np.exp(-SIXTY_DB * np.maximum(time - self.attack, 0.0) / self.decay)
-        found: Array = np.minimum(time / self.attack, 1.0) * (self.sustain + (1 - self.sustain) * fall)
-        return found
 
 
 @dataclass(frozen=True)

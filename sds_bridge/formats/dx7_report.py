@@ -7,7 +7,7 @@ import math
 from sds_bridge.formats import dx7_laws as laws
 from sds_bridge.formats.dx7_envelope import Fit, PitchFit
 from sds_bridge.formats.dx7_pitch import Tuning
-from sds_bridge.formats.dx7_routing import Routing, Wish
+from sds_bridge.formats.fm_routing import Routing, Wish
 
 INAUDIBLE = 1e-3
 

@@ -14,13 +14,11 @@ import torch
 
 from sds_bridge.synths.base import Synth, Values, note_hz, velocity_gain
 from sds_bridge.synths.envelope import adsr, fall
-from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, fm_parameters
+from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, FEEDBACK_SWEEPS, NOISE_LEVEL, fm_parameters
 from sds_bridge.synths.noise import low_passed_noise
 from sds_bridge.synths.reverb import band_noise_room, convolve
 from sds_bridge.synths.spread import Spread
 
-FEEDBACK_SWEEPS = 2
-NOISE_LEVEL = 0.3
 ROOM_BANDS_HZ = (250.0, 1000.0, 4000.0)
 VARIED_RATIOS = (0.5, 1.0, 1.0, 1.0, 2.0, 2.0, 3.0, 4.0, 5.0, 7.0, 1.41, 2.76, 3.5)
 

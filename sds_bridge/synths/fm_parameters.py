@@ -5,6 +5,8 @@ from __future__ import annotations
 from sds_bridge.synths.parameters import Parameter
 
 DEFAULT_OPERATORS = 4
+FEEDBACK_SWEEPS = 2  # beyond one an operator
+NOISE_LEVEL = 0.3
 
 
 def fm_parameters(operators: int = DEFAULT_OPERATORS) -> list[Parameter]:

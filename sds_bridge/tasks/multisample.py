@@ -86,7 +86,8 @@ def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
     release = release_seconds(synth, values, patch.note)
     regions, looped, loudest = [], 0, 0.0
     sounds: dict[tuple[int, int], tuple[np.ndarray, tuple[int, int] | None]] = {}
-    for key in KEYS:
+    keys_at = sorted({*KEYS, patch.note})
+    for key in keys_at:
         for velocity in VELOCITIES:
             with torch.inference_mode():
                 stereo = synth.render(
@@ -111,7 +112,7 @@ def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
             loudest = max(loudest, peak)
             sounds[key, velocity] = (sound, loop)
     gain = min(1.0, 0.99 / loudest) if loudest > 0 else 1.0
-    for key, keys in zip(KEYS, sfz.spans(KEYS, 0, 127), strict=True):
+    for key, keys in zip(keys_at, sfz.spans(keys_at, 0, 127), strict=True):
         for velocity, velocities in zip(VELOCITIES, sfz.spans(list(VELOCITIES), 1, 127), strict=True):
             sound, loop = sounds[key, velocity]
             name = f"{key:03d}-{velocity:03d}.flac"
@@ -119,8 +120,8 @@ def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
             regions.append(sfz.Region(f"{folder.name}/{name}", key, keys, velocities, loop))
     write_text(out, sfz.text(regions, patch.name, release))
     report = [
-        f"{len(regions)} samples: keys {KEYS[0]} to {KEYS[-1]} every {KEYS[1] - KEYS[0]} semitones at velocities "
-        f"{', '.join(map(str, VELOCITIES))}; between them samples are shifted in pitch",
+        f"{len(regions)} samples: keys {KEYS[0]} to {KEYS[-1]} every {KEYS[1] - KEYS[0]} semitones and the tuned note "
+        f"at velocities {', '.join(map(str, VELOCITIES))}; between them samples are shifted in pitch",
         "the release is one fade of the slowest part; the synth's own parameters can't be changed any more",
     ]
     if looped:

@@ -1,6 +1,8 @@
 """Exported presets in their engines: an exact one is found exact, a wrong one is not, a missing engine is said."""
 
-import importlib.metadata
+import subprocess
+import sys
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +10,7 @@ from sds_bridge.formats import catalog
 from sds_bridge.patch import Patch
 from sds_bridge.synths.dx7 import DX7Synth
 from sds_bridge.tasks import verify
+from sds_bridge.tasks.engines.catalog import ENGINES
 
 pytest.importorskip("dexed", reason="dexed-py isn't installed: pip install dexed-py")
 
@@ -17,36 +20,54 @@ def dx7_patch(seed: int) -> Patch:
     return synth.patch_of(synth.starting_positions(1, seed), name="START", note=48)
 
 
-def test_a_dx7_patch_is_the_exported_voice():
-    patch = dx7_patch(1)
-    verdict = verify.verify(patch, "dx7", catalog.export(patch, "dx7")[0])
+def verdict_of(patch: Patch, exported: Patch, folder) -> verify.Verdict:
+    catalog.write(exported, "dx7", folder / "voice.syx")
+    return verify.verify(patch, "dx7", folder / "voice.syx")
+
+
+def test_a_dx7_patch_is_the_exported_voice(tmp_path):
+    verdict = verdict_of(dx7_patch(1), dx7_patch(1), tmp_path)
     assert len(verdict.distances) == 6
     assert max(d.decibels for d in verdict.distances) < 0.01
+    assert verdict.preview.note == 48
+    assert verdict.preview.correlation > 0.999
     assert "dexed-py" in verdict.lines()[0]
+    assert verdict.lines()[-1].startswith("the preview, note 48, velocity 100: ")
 
 
-def test_another_voice_is_far():
-    verdict = verify.verify(dx7_patch(1), "dx7", catalog.export(dx7_patch(2), "dx7")[0])
+def test_another_voice_is_far(tmp_path):
+    verdict = verdict_of(dx7_patch(1), dx7_patch(2), tmp_path)
     assert min(d.decibels for d in verdict.distances) > 1
+    assert verdict.preview.correlation < 0.98
 
 
-def test_an_fm_patch_is_played_and_measured():
+def test_an_fm_patch_is_played_and_measured(tmp_path):
     patch = Patch(synth="fm", parameters={"op1.level": 0.8, "op1.sustain": 0.8, "matrix.1.2": 1.5, "op2.ratio": 2.0})
-    verdict = verify.verify(patch, "dx7", catalog.export(patch, "dx7")[0])
-    assert all(0 < d.decibels < 30 for d in verdict.distances)
+    assert all(0 < d.decibels < 30 for d in verdict_of(patch, patch, tmp_path).distances)
 
 
-def test_without_an_engine_it_says_so(monkeypatch):
+def test_without_an_engine_it_says_so(tmp_path, monkeypatch):
     patch = Patch(synth="modal", parameters={"pitch": 300.0})
-    assert verify.verify(patch, "faust", b"").lines() == ["not verified: no engine is wired up"]
+    lines = verify.verify(patch, "unheard", tmp_path / "x").lines()
+    assert lines == ["not verified: no engine is wired up for this format"]
+    monkeypatch.setitem(ENGINES, "dx7", replace(ENGINES["dx7"], version=lambda: None))
+    lines = verify.verify(dx7_patch(1), "dx7", tmp_path / "x").lines()
+    assert lines == ["not verified: Dexed's engine dexed-py isn't installed: pip install dexed-py"]
 
-    def missing(content):
-        raise ImportError
 
-    def nothing(package):
-        raise importlib.metadata.PackageNotFoundError
+def test_every_format_has_an_engine():
+    assert set(ENGINES) == set(catalog.FORMATS)
 
-    monkeypatch.setitem(verify.ENGINES, "dx7", ("Dexed's engine", "dexed-py", missing))
-    monkeypatch.setattr(verify.importlib.metadata, "version", nothing)
-    lines = verify.verify(dx7_patch(1), "dx7", b"").lines()
-    assert lines == ["not verified: dexed-py isn't installed: pip install dexed-py"]
+
+@pytest.mark.parametrize(("to", "engine"), [("dx7", "Dexed's engine"), ("opm", "YM2151 of ymfm"), ("faust", "Faust")])
+def test_the_command_line_tells_what_opened_the_file(to, engine, tmp_path):
+    Patch(synth="fm", parameters={"op1.level": 0.5, "pitch.sweep": 0.0}).save(tmp_path / "patch.json")
+    command = [sys.executable, "-m", "sds_bridge.cli", "export", "patch.json", "--to", to, "-o", "out", "--verify"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    opened = "opened and played by " if ENGINES[to].version() else "not verified: "
+    assert opened + engine in done.stdout
+    assert (tmp_path / "out").exists()
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr

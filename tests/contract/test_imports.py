@@ -31,6 +31,7 @@ LIGHT = [
     "sds_bridge.evaluation",
     "sds_bridge.tasks",
     "sds_bridge.tasks.requests",
+    "sds_bridge.tasks.engines.catalog",
     "sds_bridge.tasks.folder",
     "sds_bridge.tasks.midi",
     "sds_bridge.tasks.session",

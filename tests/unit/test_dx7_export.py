@@ -9,10 +9,11 @@ import pytest
 from sds_bridge.errors import FormatError, PatchError
 from sds_bridge.formats import catalog
 from sds_bridge.formats import dx7_laws as laws
-from sds_bridge.formats.dx7 import convert, dx7_name, export, velocity_sensitivity
-from sds_bridge.formats.dx7_envelope import Shape, fit_envelope, fit_sweep
-from sds_bridge.formats.dx7_routing import Wish, route, worth
+from sds_bridge.formats.dx7 import DX7, convert, dx7_name, export, velocity_sensitivity
+from sds_bridge.formats.dx7_envelope import fit_envelope, fit_sweep
 from sds_bridge.formats.dx7_sysex import parse_voice
+from sds_bridge.formats.fm_routing import Wish, route, worth
+from sds_bridge.formats.fm_shape import Shape
 from sds_bridge.patch import Patch
 from sds_bridge.synths.dx7_algorithms import ALGORITHMS
 from sds_bridge.synths.fm_parameters import fm_parameters
@@ -139,7 +140,7 @@ def test_shared_modulator_is_found():
     """Two carriers under one modulator: three operators are enough, and none is copied."""
     matrix = np.zeros((3, 3))
     matrix[0, 2] = matrix[1, 2] = 1.5
-    found = route(Wish(matrix, np.ones((3, 3)), np.array([0.5, 0.5, 0.0]), np.array([1.0, 1.0, 0.0])))
+    found = route(Wish(matrix, np.ones((3, 3)), np.array([0.5, 0.5, 0.0]), np.array([1.0, 1.0, 0.0])), DX7)
     assert len(found.slots) == 3
     assert found.score == pytest.approx(1.0, abs=1e-4)
 
@@ -185,10 +186,10 @@ def test_wrong_patches_are_refused(tmp_path):
     modal = Patch(synth="modal", parameters={"pitch": 300.0})
     with pytest.raises(FormatError, match="takes patches of dx7 and fm; this one is modal"):
         catalog.write(modal, "dx7", tmp_path / "a.syx")
-    with pytest.raises(FormatError, match="faust takes patches of modal; this one is fm"):
-        catalog.write(fm(), "faust", tmp_path / "a.dsp")
-    with pytest.raises(FormatError, match="'vital' is unknown; there are: dx7, faust"):
-        catalog.write(fm(), "vital", tmp_path / "a.vital")
+    with pytest.raises(FormatError, match="opm takes patches of fm; this one is modal"):
+        catalog.write(modal, "opm", tmp_path / "a.opm")
+    with pytest.raises(FormatError, match="'adv' is unknown; there are: dx7, opm, faust"):
+        catalog.write(fm(), "adv", tmp_path / "a.adv")
     with pytest.raises(FormatError, match="9 operators; allowed is 1 to 8"):
         export(fm(9))
     with pytest.raises(PatchError, match=r"op1\.ratio"):

@@ -113,7 +113,7 @@ def test_words_sounds_formats_and_the_daemon(front):
     }
     assert front.get("/api/words?prompt=kick&prior=stable-audio-open").json()["checked"] is False
     assert "kick drum" in front.get("/api/sounds").json()
-    assert {"dx7", "faust", "sfz"} <= {one["name"] for one in front.get("/api/formats").json()}
+    assert {"dx7", "faust", "sfz", "vital"} <= {one["name"] for one in front.get("/api/formats").json()}
     assert front.get("/api").json()["largest_upload"] == uploads.LARGEST_UPLOAD
 
 
@@ -149,7 +149,8 @@ def test_an_export_says_what_it_lost_and_can_be_fetched(front):
     assert len(front.get(made["file"]["url"]).content) == 163
     assert made["file"] in front.get(f"/api/jobs/{job}/files").json()
     assert "'nonsense' is unknown" in front.post(f"/api/jobs/{job}/exports", {"format": "nonsense"}, 422)
-    assert "faust takes patches of modal" in front.post(f"/api/jobs/{job}/exports", {"format": "faust"}, 422)
+    made = front.post(f"/api/jobs/{job}/exports", {"format": "vital"}).json()
+    assert made["file"]["name"] == "exports/kick.vital" and made["report"]
     front.post(f"/api/jobs/{job}/exports", {"format": "../../x"}, 422)
 
 

@@ -26,21 +26,21 @@ from sds_bridge.tasks import history
 router = APIRouter(prefix="/api", tags=["patches"], responses=REFUSALS, max_body_size=LARGEST_BODY)
 Step = Annotated[int | None, Query(ge=0, le=100_000, description="0 is the start; without it, the result")]
 MOST_PREVIEWS = 40
-SAMPLED = "sfz"
-SAMPLED_ABOUT = "samples over keys and velocities with loops, for any sampler, as a zip; the synth itself is lost"
+SAMPLED, ZIPPED = "sfz", ".zip"  # an instrument and its samples travel as one file
 
 
 @router.get("/formats")
 async def formats() -> list[FormatView]:
     """The preset formats that a patch can be exported to."""
-    found = [
-        FormatView(name=name, suffix=one.suffix, synths=list(one.exports), description=one.description)
+    return [
+        FormatView(
+            name=name,
+            suffix=ZIPPED if name == SAMPLED else one.suffix,
+            synths=one.synths,
+            description=f"{one.holds}; lost: {one.loses}",
+        )
         for name, one in catalog.FORMATS.items()
     ]
-    if SAMPLED not in catalog.FORMATS:
-        synths = ["dx7", "fm", "modal"]
-        found.append(FormatView(name=SAMPLED, suffix=".zip", synths=synths, description=SAMPLED_ABOUT))
-    return found
 
 
 @router.get("/jobs/{job}/patch")
@@ -95,12 +95,16 @@ async def export(asked: Asked, here: Here, body: ExportBody) -> ExportView:
     out.mkdir(exist_ok=True)
     stem = re.sub(r"[^a-z0-9]+", "-", patch.name.lower()).strip("-")[:40] or "patch"
     stem = stem if body.step is None else f"{stem}-step-{body.step}"
-    if body.format == SAMPLED and SAMPLED not in catalog.FORMATS:
-        file, report = await _sampled(here, patch, out, stem)
-    else:
+    chosen = catalog.of(body.format)
+    file = out / f"{stem}{chosen.suffix}"
+    if chosen.exports:
         content, report = await asyncio.to_thread(catalog.export, patch, body.format)
-        file = out / f"{stem}{catalog.FORMATS[body.format].suffix}"
         await asyncio.to_thread(catalog.save, content, file)
+    else:
+        source = out / f"{stem}.patch.json"
+        patch.save(source)
+        report = await here.renderer.run("export", patch=str(source), to=body.format, out=str(file))
+        file = await asyncio.to_thread(_zipped, file) if body.format == SAMPLED else file
     return ExportView(file=view(asked.id, folder, file), report=report)
 
 
@@ -115,13 +119,6 @@ async def start_file(here: Service, job: Job, step: int | None) -> Path:
         file.parent.mkdir(exist_ok=True)
         patch.save(file)
     return file
-
-
-async def _sampled(here: Service, patch: Patch, out: Path, stem: str) -> tuple[Path, list[str]]:
-    source, instrument = out / f"{stem}.patch.json", out / f"{stem}.sfz"
-    patch.save(source)
-    report = await here.renderer.run("sfz", patch=str(source), out=str(instrument))
-    return await asyncio.to_thread(_zipped, instrument), report
 
 
 def _zipped(instrument: Path) -> Path:

@@ -1,23 +1,21 @@
-"""A modal patch as a Faust program: the modes as ``pm.modalModel``, the contact noise as filtered noise.
+"""A modal patch as a Faust program: each mode as a two-pole filter, the contact noise as filtered noise.
 
-``pm.modalModel``'s impulse response is 2·gain·cos with the given 60 dB time, so gains are halved. The controls
-``freq``, ``gain`` and ``gate`` are the ones that Faust's polyphonic architectures play. Compiled with ``-double``
-every mode is in tune; in single precision the lowest ones are some cents off, as their
-coefficients are rounded.
+A mode's impulse response is exactly ours, R^n · cos(ωn): its transfer function is
+(1 − R cos ω · z⁻¹) / (1 − 2R cos ω · z⁻¹ + R² · z⁻²). ``pm.modeFilter`` differs from it in the first sample, and
+``pm.modalModel`` with 128 modes takes Faust minutes. The controls ``freq``, ``gain`` and ``gate`` are the ones that
+Faust's polyphonic architectures play. Compiled with ``-double`` every mode is in tune; in single precision the lowest
+ones are some cents off, as their coefficients are rounded.
 
-Reference: Faust standard library, physmodels.lib.
+Reference: Faust standard library, filters.lib and physmodels.lib.
 """
 
 from __future__ import annotations
 
-from sds_bridge.errors import FormatError
 from sds_bridge.patch import Patch
 from sds_bridge.synths.modal_parameters import DEFAULT_MODES, modal_parameters, mode_series
 from sds_bridge.synths.parameters import check
 
-RATE = 48_000
-HIGHEST = 0.45  # of the sample rate
-NEGLIGIBLE = 1e-4  # −80 dB below the strongest mode
+NEGLIGIBLE = 1e-5  # −100 dB below the strongest mode
 INAUDIBLE = 1e-3
 
 _PROGRAM = """\
@@ -35,20 +33,16 @@ gate = button("gate");
 strike = (gate > gate') * (1 - {amount:.6g} + {amount:.6g} * gain * gain) * {level:.6g};
 scale = freq / {hz:.8g};
 
-// modes: frequency at the tuned note in Hz, time to fall 60 dB in s, amplitude
-modes = {count};
-frequencies = ({frequencies});
-decays = ({decays});
-amplitudes = ({amplitudes});
-
-// a mode that the played note lifts towards the Nyquist frequency is silent; modalModel doubles amplitudes
-tuned(i) = min(scale * ba.take(i + 1, frequencies), {highest:g} * ma.SR);
-level(i) = ba.take(i + 1, amplitudes) / 2 * (scale * ba.take(i + 1, frequencies) < {highest:g} * ma.SR);
+// one mode: Hz at the tuned note, seconds to fall 60 dB, amplitude; silent where the played note lifts it over Nyquist
+mode(hz, seconds, level) = fi.tf2(1, -1 * r * c, 0, -2 * r * c, r * r) * (level * (scale * hz < ma.SR / 2))
+with {{
+  r = pow(0.001, 1 / (seconds * ma.SR));
+  c = cos(2 * ma.PI * min(scale * hz / ma.SR, 0.5));
+}};
 body = {body};
 {contact}
 process = strike <: body, contact :> _ <: _, _;
 """
-_BODY = "pm.modalModel(modes, par(i, modes, tuned(i)), decays, par(i, modes, level(i)))"
 _CONTACT = """
 // contact noise: no.noise has an rms of 1/sqrt(3)
 hiss = no.noise * sqrt(3) * {level:.6g} : fi.lowpass(1, {tone:.6g});
@@ -61,16 +55,10 @@ def export(patch: Patch) -> tuple[str, list[str]]:
     """The program's text, and what was dropped in plain words. The same patch always gives the same text.
 
     Raises:
-        FormatError: a patch of another synth.
         PatchError: values that don't fit the synth.
     """
-    if patch.synth != "modal":
-        raise FormatError(
-            f"a Faust program needs a modal patch; this one is {patch.synth}. "
-            "Tune with --synth modal, or export to dx7."
-        )
     values = check(patch, modal_parameters(patch.settings.get("modes", DEFAULT_MODES)))
-    modes, report = _modes(values)
+    modes, report = audible_modes(values)
     level = values["strike.level"][0]
     contact = _NO_CONTACT
     if level > 0:
@@ -78,19 +66,24 @@ def export(patch: Patch) -> tuple[str, list[str]]:
     if max(values["reverb.level"]) > INAUDIBLE:
         report.append("room (seven bands of reverb) dropped: add a reverb after the program")
     return _PROGRAM.format(
-        title="".join(c for c in patch.name if c.isprintable() and c not in '"\\'),
+        title=title_of(patch),
         note=patch.note,
-        hz=440.0 * 2.0 ** ((patch.note - 69) / 12),
+        hz=hz_of(patch.note),
         amount=values["velocity.amount"][0],
         level=values["gain"][0],
-        count=len(modes),
-        frequencies=_column(modes, 0),
-        decays=_column(modes, 1),
-        amplitudes=_column(modes, 2),
-        highest=HIGHEST,
-        body=_BODY if modes else "0 * _",
+        body=_body(modes),
         contact=contact,
     ), report
+
+
+def title_of(patch: Patch) -> str:
+    """Its name without what would end a string or a comment."""
+    return "".join(c for c in patch.name if c.isprintable() and c not in '"\\')
+
+
+def hz_of(note: int) -> float:
+    """Equal temperament, MIDI note 69 = 440 Hz."""
+    return 440.0 * 2.0 ** ((note - 69) / 12)
 
 
 def mode_frequencies(values: dict[str, list[float]]) -> list[float]:
@@ -100,20 +93,19 @@ def mode_frequencies(values: dict[str, list[float]]) -> list[float]:
     return [pitch * s**spread * 2 ** (r / 12) for s, r in zip(series, values["modes.residual"], strict=True)]
 
 
-def _modes(values: dict[str, list[float]]) -> tuple[list[tuple[float, float, float]], list[str]]:
+def audible_modes(values: dict[str, list[float]]) -> tuple[list[tuple[float, float, float]], list[str]]:
     """(Hz, seconds, amplitude) of the modes that are kept, and what was dropped."""
     every = list(zip(mode_frequencies(values), values["modes.decay"], values["modes.gain"], strict=True))
-    loud = [mode for mode in every if mode[2] > NEGLIGIBLE * max(values["modes.gain"])]
-    kept = [mode for mode in loud if mode[0] < HIGHEST * RATE]
+    kept = [mode for mode in every if mode[2] > NEGLIGIBLE * max(values["modes.gain"])]
     report = []
-    if len(loud) < len(every):
-        report.append(f"{len(every) - len(loud)} of {len(every)} modes dropped: 80 dB below the strongest")
-    if len(kept) < len(loud):
-        report.append(f"{len(loud) - len(kept)} of {len(every)} modes dropped: above {HIGHEST * RATE:g} Hz")
+    if len(kept) < len(every):
+        report.append(f"{len(every) - len(kept)} of {len(every)} modes dropped: 100 dB below the strongest")
     if not kept:
         report.append("no mode is left: only the contact noise sounds")
     return kept, report
 
 
-def _column(modes: list[tuple[float, float, float]], index: int) -> str:
-    return ", ".join(f"{mode[index]:.7g}" for mode in modes) or "0"
+def _body(modes: list[tuple[float, float, float]]) -> str:
+    if not modes:
+        return "0 * _"
+    return "_ <:\n  " + ",\n  ".join("mode({:.7g}, {:.7g}, {:.7g})".format(*mode) for mode in modes) + "\n  :> _"

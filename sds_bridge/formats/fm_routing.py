@@ -1,32 +1,33 @@
-"""Which of the DX7's algorithms comes nearest to a modulation matrix, and which operator goes where.
+"""Which of an FM chip's algorithms comes nearest to a modulation matrix, and which operator goes where.
 
-Our matrix may hold any path; a DX7 algorithm is a tree (a few share a modulator among carriers) with one feedback
+Our matrix may hold any path; an algorithm is a tree (a few share a modulator among carriers) with one feedback
 loop, and its carriers modulate nothing. So the matrix is unrolled from its carriers down: an operator that both
 sounds and modulates is copied, and a cycle becomes a chain that ends where the algorithm does.
 
 What a path is worth is the part of its target's energy that it moves into sidebands, 1 − J0(β)², with β the
 index averaged over the envelopes. A placed operator is worth the product over its paths of 1 − worth for one that
 is missing, and of 1 − worth · (1 − worth of the modulator as placed) for one that is there. The best algorithm
-keeps most of Σ carrier energy · worth. All 32 are searched; ties go to fewer operators, then to the lower number.
+keeps most of Σ carrier energy · worth. All are searched; ties go to fewer operators, then to the lower number.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
 
-from sds_bridge.formats.dx7_laws import FULL_INDEX, Array, full_feedback
-from sds_bridge.synths.dx7_algorithms import ALGORITHMS, Algorithm
+from sds_bridge.formats.fm_shape import SIXTY_DB, Array, Shape
+from sds_bridge.synths.dx7_algorithms import Algorithm
 
 AUDIBLE_INDEX = 0.02  # sidebands at −40 dB
 AUDIBLE_ENERGY = 1e-5  # −50 dB
 PRESENT = 0.1  # worth of a carrier that sounds at all, however wrongly
 OUTPUT = -1
+HOLD = 1.0  # seconds of a held note over which paths and carriers are weighed
 _ANGLES = np.sin((np.arange(32) + 0.5) * math.pi / 32)
 
 
@@ -68,8 +69,23 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class Machine:
+    """What an FM chip offers.
+
+    Args:
+        algorithms: in the order of their numbers; the last one has the most carriers.
+        full_index: rad by which an operator at full level moves another's phase.
+        full_feedback: algorithm number → the same of the strongest feedback.
+    """
+
+    algorithms: tuple[Algorithm, ...]
+    full_index: float
+    full_feedback: Callable[[int], float]
+
+
+@dataclass(frozen=True)
 class Slot:
-    """One DX7 operator: ``source`` is our operator, ``level`` its amplitude over full level, 0…1."""
+    """One operator of the chip: ``source`` is our operator, ``level`` its amplitude over full level, 0…1."""
 
     source: int
     level: float
@@ -77,7 +93,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Routing:
-    """The choice. ``slots`` maps DX7 operators 0…5 to ours; ``feedback`` is the looped slot, or None."""
+    """The choice. ``slots`` maps the chip's operators, from 0, to ours; ``feedback`` is the looped slot, or None."""
 
     algorithm: Algorithm
     slots: dict[int, Slot]
@@ -100,22 +116,22 @@ class Routing:
 _Placed = tuple[float, dict[int, Slot], bool]
 
 
-def route(wish: Wish) -> Routing:
-    """The best algorithm and assignment; without any energy, algorithm 32 with nothing in it."""
-    best = Routing(ALGORITHMS[-1], {}, None, -1.0)
+def route(wish: Wish, machine: Machine) -> Routing:
+    """The best algorithm and assignment; without any energy, the last algorithm with nothing in it."""
+    best = Routing(machine.algorithms[-1], {}, None, -1.0)
     if not wish.energy.any():
         return best
-    for algorithm in ALGORITHMS:
+    for algorithm in machine.algorithms:
         shared = [slot for slot, targets in enumerate(algorithm.targets) if len(targets) > 1]
-        for chosen in itertools.product(list(_shareable(wish)), repeat=len(shared)):
+        for chosen in itertools.product(list(_shareable(wish, machine)), repeat=len(shared)):
             given = {slot: choice for slot, choice in zip(shared, chosen, strict=True) if choice is not None}
-            found = _Search(wish, algorithm, given).run()
+            found = _Search(wish, machine, algorithm, given).run()
             if found.score > best.score + 1e-9:
                 best = found
     return best
 
 
-def _shareable(wish: Wish) -> Iterator[Slot | None]:
+def _shareable(wish: Wish, machine: Machine) -> Iterator[Slot | None]:
     """What a modulator of several carriers could be: our operator, at what one of the two strongest asks for."""
     yield None
     for by in range(len(wish.energy)):
@@ -124,7 +140,7 @@ def _shareable(wish: Wish) -> Iterator[Slot | None]:
         ]
         if len(targets) > 1:
             for index in sorted({float(wish.matrix[to, by]) for to in targets[:2]}):
-                yield Slot(by, index / FULL_INDEX)
+                yield Slot(by, index / machine.full_index)
 
 
 def _value(placed: _Placed) -> float:
@@ -135,13 +151,14 @@ def _value(placed: _Placed) -> float:
 class _Search:
     """The best assignment for one algorithm, its shared modulators given."""
 
-    def __init__(self, wish: Wish, algorithm: Algorithm, given: dict[int, Slot]) -> None:
+    def __init__(self, wish: Wish, machine: Machine, algorithm: Algorithm, given: dict[int, Slot]) -> None:
         self.wish = wish
         self.algorithm = algorithm
         self.given = given
         loop, target = algorithm.feedback
         self.loop = loop if loop == target else None
-        self.full_feedback = full_feedback(algorithm.number)
+        self.full_index = machine.full_index
+        self.full_feedback = machine.full_feedback(algorithm.number)
         self.placed: dict[tuple[int, int, int], _Placed] = {}
 
     def run(self) -> Routing:
@@ -168,7 +185,7 @@ class _Search:
         key = (slot, op, parent)
         if key not in self.placed:
             wish = self.wish
-            level = float(wish.amplitude[op] if parent == OUTPUT else wish.matrix[parent, op] / FULL_INDEX)
+            level = float(wish.amplitude[op] if parent == OUTPUT else wish.matrix[parent, op] / self.full_index)
             self.placed[key] = self._fill(slot, op, Slot(op, level))
         return self.placed[key]
 
@@ -187,7 +204,7 @@ class _Search:
             elif child in self.given:
                 shared = self.given[child]
                 wanted.pop(shared.source, None)
-                wrong = abs(float(wish.matrix[op, shared.source]) - shared.level * FULL_INDEX)
+                wrong = abs(float(wish.matrix[op, shared.source]) - shared.level * self.full_index)
                 quality, leaves, loops = self._fill(child, shared.source, shared)
                 part = worth(wish.audible(op, shared.source))
                 value *= (1 - worth(wrong * float(wish.factor[op, shared.source]))) * (1 - part * (1 - quality))
@@ -207,3 +224,28 @@ class _Search:
             if value * quality - 1e-9 * len(slots) > best[0] - 1e-9 * len(best[1]):
                 best = (value * quality, slots, loops)
         return best
+
+
+def wish_of(one: dict[str, float], shapes: list[Shape]) -> Wish:
+    """A patch's matrix and carriers, weighed over a note held for :data:`HOLD` seconds and its release."""
+    n = len(shapes)
+    time = np.linspace(0.0, 2 * HOLD, 401)
+    curves = np.stack(
+        [s.held(np.minimum(time, HOLD)) * np.exp(-SIXTY_DB * np.maximum(time - HOLD, 0) / s.release) for s in shapes]
+    )
+    power = curves**2
+    matrix = np.array([[one[f"matrix.{to}.{by}"] for by in range(1, n + 1)] for to in range(1, n + 1)])
+    factor = np.sqrt(power @ power.T / power.sum(axis=1, keepdims=True))
+    level = np.array([one[f"op{i}.level"] for i in range(1, n + 1)])
+    energy = level**2 * power.mean(axis=1)
+    energy[energy < AUDIBLE_ENERGY * max(float(energy.sum()), 1e-12)] = 0.0
+    total, loudest = float(energy.sum()), float(level[energy > 0].max(initial=0.0))
+    return Wish(matrix, factor, energy / (total or 1.0), level / (loudest or 1.0))
+
+
+def at_full_level(routing: Routing) -> Routing:
+    """The loudest carrier that found a place at 1."""
+    carriers = [slot for slot in routing.slots if slot in routing.algorithm.carriers]
+    loudest = max((routing.slots[slot].level for slot in carriers), default=1.0)
+    louder = {slot: replace(routing.slots[slot], level=routing.slots[slot].level / loudest) for slot in carriers}
+    return replace(routing, slots={**routing.slots, **louder})
