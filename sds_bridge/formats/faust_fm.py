@@ -8,8 +8,8 @@ Reference: Faust 2.54 manual, chapter "MIDI and polyphony support".
 
 from __future__ import annotations
 
-from sds_bridge.formats.faust_modal import hz_of, title_of
 from sds_bridge.formats.fm_graph import matrix_of, unroll
+from sds_bridge.formats.program_text import hz_of, title_of
 from sds_bridge.patch import Patch
 from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, NOISE_LEVEL, fm_parameters
 from sds_bridge.synths.parameters import check

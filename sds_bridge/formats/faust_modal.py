@@ -11,11 +11,12 @@ Reference: Faust standard library, filters.lib and physmodels.lib.
 
 from __future__ import annotations
 
+from sds_bridge.formats.modes import Mode, audible_modes
+from sds_bridge.formats.program_text import hz_of, title_of
 from sds_bridge.patch import Patch
-from sds_bridge.synths.modal_parameters import DEFAULT_MODES, modal_parameters, mode_series
+from sds_bridge.synths.modal_parameters import DEFAULT_MODES, modal_parameters
 from sds_bridge.synths.parameters import check
 
-NEGLIGIBLE = 1e-5  # −100 dB below the strongest mode
 INAUDIBLE = 1e-3
 
 _PROGRAM = """\
@@ -76,36 +77,7 @@ def export(patch: Patch) -> tuple[str, list[str]]:
     ), report
 
 
-def title_of(patch: Patch) -> str:
-    """Its name without what would end a string or a comment."""
-    return "".join(c for c in patch.name if c.isprintable() and c not in '"\\')
-
-
-def hz_of(note: int) -> float:
-    """Equal temperament, MIDI note 69 = 440 Hz."""
-    return 440.0 * 2.0 ** ((note - 69) / 12)
-
-
-def mode_frequencies(values: dict[str, list[float]]) -> list[float]:
-    """Hz of each mode at the tuned note, from checked values."""
-    pitch, spread = values["pitch"][0], values["spread"][0]
-    series = mode_series(len(values["modes.residual"]))
-    return [pitch * s**spread * 2 ** (r / 12) for s, r in zip(series, values["modes.residual"], strict=True)]
-
-
-def audible_modes(values: dict[str, list[float]]) -> tuple[list[tuple[float, float, float]], list[str]]:
-    """(Hz, seconds, amplitude) of the modes that are kept, and what was dropped."""
-    every = list(zip(mode_frequencies(values), values["modes.decay"], values["modes.gain"], strict=True))
-    kept = [mode for mode in every if mode[2] > NEGLIGIBLE * max(values["modes.gain"])]
-    report = []
-    if len(kept) < len(every):
-        report.append(f"{len(every) - len(kept)} of {len(every)} modes dropped: 100 dB below the strongest")
-    if not kept:
-        report.append("no mode is left: only the contact noise sounds")
-    return kept, report
-
-
-def _body(modes: list[tuple[float, float, float]]) -> str:
+def _body(modes: list[Mode]) -> str:
     if not modes:
         return "0 * _"
     return "_ <:\n  " + ",\n  ".join("mode({:.7g}, {:.7g}, {:.7g})".format(*mode) for mode in modes) + "\n  :> _"

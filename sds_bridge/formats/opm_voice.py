@@ -7,7 +7,7 @@ An operator's line holds AR D1R D2R RR D1L TL KS MUL DT1 DT2 AMS-EN; operators c
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from sds_bridge.errors import FormatError
 
@@ -39,21 +39,6 @@ class Operator:
     dt2: int = 0
     ams: int = 0
 
-    def row(self) -> tuple[int, ...]:
-        return (
-            self.ar,
-            self.d1r,
-            self.d2r,
-            self.rr,
-            self.d1l,
-            self.tl,
-            self.ks,
-            self.mul,
-            self.dt1,
-            self.dt2,
-            self.ams,
-        )
-
 
 @dataclass(frozen=True)
 class Voice:
@@ -70,7 +55,7 @@ def write(voice: Voice, number: int = 0) -> str:
     """The file with this one voice."""
     ch = (BOTH_SIDES, voice.feedback, voice.connection, 0, 0, voice.slots << 3, 0)
     lines = [_HEAD, f"@:{number} {voice.name}", _line("LFO", (0,) * 5), _line("CH", ch)]
-    lines += [_line(name, operator.row()) for name, operator in zip(NAMES, voice.operators, strict=True)]
+    lines += [_line(name, astuple(operator)) for name, operator in zip(NAMES, voice.operators, strict=True)]
     return "\n".join(lines) + "\n"
 
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 
-from sds_bridge.formats.faust_modal import audible_modes, hz_of, title_of
 from sds_bridge.formats.fm_graph import matrix_of, unroll
+from sds_bridge.formats.modes import audible_modes
+from sds_bridge.formats.program_text import hz_of, title_of
 from sds_bridge.patch import Patch
 from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, NOISE_LEVEL, fm_parameters
 from sds_bridge.synths.modal_parameters import DEFAULT_MODES, modal_parameters

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sds_bridge.formats import catalog
-from sds_bridge.formats.catalog import FORMATS as FORMATS
 from sds_bridge.patch import Patch
 from sds_bridge.tasks import multisample, vital_sample
 

@@ -16,9 +16,9 @@ from sds_bridge.tasks.verify import verify
 # format → (least, median over its patches)
 BARS = {
     "faust": (0.999, 0.9999),
-    "supercollider": (0.98, 0.995),
-    "sfz": (0.98, 0.99),
-    "vital": (0.975, 0.985),
+    "supercollider": (0.99, 0.998),
+    "sfz": (0.98, 0.995),
+    "vital": (0.98, 0.99),
     "dx7": (0.92, 0.98),
     "opm": (0.86, 0.94),
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sds_bridge.formats.program_text import hz_of
 from sds_bridge.tasks.engines.base import (
     BUILD_SECONDS,
     HOLD,
@@ -61,7 +62,7 @@ def play(
 def opened(path: Path) -> Iterator[Player]:
     with tempfile.TemporaryDirectory(prefix="sds-faust-") as folder:
         executable = build(path, Path(folder))
-        yield lambda note, velocity: play(executable, hz=440.0 * 2.0 ** ((note - 69) / 12), gain=velocity / 127).mean(0)
+        yield lambda note, velocity: play(executable, hz=hz_of(note), gain=velocity / 127).mean(0)
 
 
 ENGINE = Engine("Faust", "apt-get install faust g++", version, opened)

@@ -15,6 +15,7 @@ from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from sds_bridge.errors import FormatError
+from sds_bridge.formats.program_text import hz_of
 from sds_bridge.tasks.engines.base import (
     BUILD_SECONDS,
     HOLD,
@@ -70,7 +71,7 @@ def compiled(path: Path, folder: Path) -> Path:
 def play(definition: Path, folder: Path, note: int, velocity: int) -> np.ndarray:
     """One note, mono, in non-real-time mode: a score of OSC bundles in, a WAV file out."""
     score, sound = folder / "score.osc", folder / "sound.wav"
-    controls = ["freq", 440.0 * 2.0 ** ((note - 69) / 12), "vel", velocity / 127]
+    controls: list[float | str] = ["freq", hz_of(note), "vel", velocity / 127]
     score.write_bytes(
         _at(0.0, "/d_recv", definition.read_bytes())
         + _at(0.0, "/s_new", definition.stem, NODE, 0, 0, *controls)
