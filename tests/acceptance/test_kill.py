@@ -17,7 +17,7 @@ from sds_bridge.patch import Patch
 
 pytestmark = pytest.mark.acceptance
 
-SECONDS = 14.0
+SECONDS = 8.0
 
 
 def checkpoint(folder, job):

@@ -24,4 +24,5 @@ def test_a_worker_that_hangs_is_ended_and_its_job_queued_again(tmp_path, monkeyp
     assert first.poll() is not None
     found = store.get(job.id)
     assert (found.status, found.crashes) == (Status.QUEUED, 1)
+    monkeypatch.setattr(module, "STOP_SECONDS", 0.1)
     supervisor.stop()
