@@ -8,7 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 INSTALLED := $(VENV)/.installed
-ENGINES := faust liblo-tools puredata-core libsndfile1 chromium fonts-dejavu-core dpf-source g++ ardour
+ENGINES := faust liblo-tools puredata-core libsndfile1 dpf-source g++
+LARGE_ENGINES := chromium fonts-dejavu-core ardour
 
 .PHONY: install demo test bench lint clean engines
 
@@ -42,14 +43,16 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The real engines and clients that acceptance tests drive. Best effort: without them those tests are skipped.
+# The real engines and clients that acceptance tests drive. Best effort: without them those tests are skipped. The large
+# ones come after the others, so that a slow mirror costs only them.
 engines:
-	@missing=; for p in $(ENGINES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	@for group in "$(ENGINES)" "$(LARGE_ENGINES)"; do \
+	missing=; for p in $$group; do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing from Debian:$$missing"; \
 		{ timeout 120 apt-get update -qq; DEBIAN_FRONTEND=noninteractive timeout 240 \
 			apt-get install -y -qq --no-install-recommends $$missing; } >/dev/null 2>&1 || echo "not installed:$$missing"; \
-	elif [ -n "$$missing" ]; then echo "not installed:$$missing"; fi
+	elif [ -n "$$missing" ]; then echo "not installed:$$missing"; fi; done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
