@@ -20,6 +20,8 @@ from sds_bridge.daemon.announce import Announcer
 from sds_bridge.daemon.commands import Commands
 from sds_bridge.daemon.lock import ProcessLock
 from sds_bridge.daemon.osc import Socket
+from sds_bridge.daemon.retention import KEEP_ALL, Keep, Sweeper, keep_of, told
+from sds_bridge.daemon.silence import HUNG_SECONDS
 from sds_bridge.daemon.store import Status, Store
 from sds_bridge.daemon.supervisor import WORKER, Supervisor
 from sds_bridge.errors import InputError, SdsBridgeError
@@ -38,6 +40,8 @@ def serve(
     allow: Sequence[Path] = (),
     worker: Sequence[str] = WORKER,
     http_port: int | None = None,
+    hung: float = HUNG_SECONDS,
+    keep: Keep = KEEP_ALL,
 ) -> None:
     """Run until SIGINT or SIGTERM; the running job then stops at its next step and goes on at the next start.
 
@@ -48,6 +52,8 @@ def serve(
         allow: folders that clients may name files in, besides ``folder``; none means the current one.
         worker: the command that starts the worker.
         http_port: TCP, for HTTP and the page; 0 takes a free one, None leaves HTTP out.
+        hung: seconds of silence after which a worker is ended and its job tried again.
+        keep: how long results are kept, and how much of them.
 
     Raises:
         InputError: a port that can't be had, a host that isn't loopback, a folder that can't be used.
@@ -58,14 +64,17 @@ def serve(
     folder = _prepare(folder)
     with ExitStack() as stack:
         try:
-            stack.enter_context(ProcessLock(folder / "daemon.lock", 1.0))
-        except TimeoutError:
-            raise InputError(f"{folder}: another daemon works in it. Stop that, or give another --dir.") from None
+            lock = stack.enter_context(ProcessLock(folder / "daemon.lock", 1.0))
+        except TimeoutError as error:
+            raise InputError(
+                f"{folder}: another daemon works in it ({error}). Send your requests to that one, stop it, "
+                "or give another --dir."
+            ) from None
         store = Store(folder / "jobs.sqlite")
         stack.callback(store.close)
         osc = Socket(host, port)
         stack.callback(osc.close)
-        supervisor = Supervisor(store, folder, worker)
+        supervisor = Supervisor(store, folder, worker, hung)
         supervisor.recover()
         access = Access([*allow, folder] if allow else defaults(folder))
         http = None
@@ -74,6 +83,13 @@ def serve(
 
             http = HttpServer(host, http_port, folder, access)
             stack.callback(http.stop)
+        where = f"OSC port {osc.endpoint[1]}"
+        lock.tell(where if http is None else f"{where}, page at {http.url}")
+        sweeper = Sweeper(store.path, folder, keep)
+        sweeper.start()
+        stack.callback(sweeper.stop)
+        if told(keep):
+            log.info("%s", told(keep))
         commands = Commands(store, access, folder, osc.endpoint[1], reply_port, osc.send)
         announcer = Announcer(store, folder, osc.send)
         _say_hello(store, osc, reply_port)
@@ -179,9 +195,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--http-port", type=int, help="0 takes a free one; without it no HTTP")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--allow", type=Path, action="append", default=[])
+    parser.add_argument("--hung-after", type=float, default=HUNG_SECONDS)
+    parser.add_argument("--keep-days", type=float)
+    parser.add_argument("--keep-gb", type=float)
     given = parser.parse_args(arguments)
     try:
-        serve(given.dir, given.port, given.reply_port, given.host, given.allow, http_port=given.http_port)
+        serve(
+            given.dir,
+            given.port,
+            given.reply_port,
+            given.host,
+            given.allow,
+            http_port=given.http_port,
+            hung=given.hung_after,
+            keep=keep_of(given.keep_days, given.keep_gb),
+        )
     except SdsBridgeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
