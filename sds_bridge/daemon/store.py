@@ -299,7 +299,7 @@ class Store:
     def _end(self, job: int, owner: str, status: Status, result: str | None, error: str | None) -> None:
         with self._durable():
             self._write(
-                "UPDATE job SET status = ?, result = ?, error = ?, finished = ?, owner = NULL, seconds_left = -1, "
+                "UPDATE job SET status = ?, result = ?, error = ?, finished = ?, owner = NULL, "
                 f"ended = {_NEXT_END} WHERE id = ? AND owner = ? AND status = 'running'",
                 *(status, result, error, time.time(), job, owner),
             )
@@ -357,6 +357,10 @@ class Store:
                 "UPDATE job SET removed = ? WHERE id = ? AND ended > 0 AND removed IS NULL", (time.time(), job)
             )
         return True
+
+    def ends(self) -> int:
+        """How often a job ended, over all jobs; an end counts only where a worker had the job."""
+        return int(self._db.execute("SELECT coalesce(max(ended), 0) FROM job").fetchone()[0])
 
     def living(self) -> list[Job]:
         """Jobs that wait or run."""

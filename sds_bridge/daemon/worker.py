@@ -34,6 +34,7 @@ IDLE_SECONDS = 0.1
 WAIT_SECONDS = 1.0
 WRITE_INTERVAL = 0.1
 LOOK_SECONDS = 0.5
+RETRY_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
 Task = Callable[[Any, Path, Report, ShouldStop], Result]
@@ -89,13 +90,14 @@ class Worker:
         why = lacking(waiting, self._folder)
         if not why:
             return self._store.claim(self._name)
-        self._store.remark_queued(f"waits for room: {why}. It starts by itself", waiting.id)
+        self._write(lambda: self._store.remark_queued(f"waits for room: {why}. It starts by itself", waiting.id))
         self.stopping.wait(WAIT_SECONDS)
         return None
 
     def _run(self, job: Job) -> None:
         out = job_folder(self._folder, job.id)
         self._no_room = False
+        log.info("job %d: attempt %d", job.id, job.attempts)
         try:
             out.mkdir(parents=True, exist_ok=True)
             room.clear_halves(out)
@@ -131,12 +133,20 @@ class Worker:
                 return
         values = {"files": [str(file) for file in result.files], "summary": result.summary}
         self._told(lambda: self._store.finish(job.id, self._name, values, cancelled=result.stopped))
+        log.info("job %d: ended", job.id)
 
     def _pause(self, job: Job) -> None:
         there = room.megabytes(room.free(self._folder))
-        log.warning("job %d: paused, %s free", job.id, there)
         message = f"paused, for the disk of {self._folder} is full ({there} free). Make room; it goes on by itself"
+        if not room.is_short(self._folder):
+            message = (
+                f"paused, for {self._folder} takes no more, though {there} are free on its disk: a quota, or a limit on "
+                f"the size of files. Raise it; the job tries again every {RETRY_SECONDS:.0f} s"
+            )
+        log.warning("job %d: %s", job.id, message)
         self._told(lambda: self._store.pause(job.id, self._name, message))
+        if not room.is_short(self._folder):
+            self.stopping.wait(RETRY_SECONDS)
 
     def _told(self, tell: Callable[[], None]) -> None:
         """Tell the store how a job ended, however long the disk is full."""
