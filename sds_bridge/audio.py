@@ -18,7 +18,7 @@ LONGEST_SECONDS = 600.0
 # 600 s in stereo at 96 kHz: 461 MB as float32
 MOST_SAMPLES = 115_200_000
 # where libsndfile puts the chunks before the samples
-HEADER_BYTES = 80
+HEADER_BYTES = 160
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,11 @@ def _opened(path: Path, longest_seconds: float) -> Iterator[soundfile.SoundFile]
         ) from None
 
 
-def save(path: str | Path, samples: np.ndarray, rate: int, subtype: str = "FLOAT") -> Path:
+def save(path: str | Path, samples: np.ndarray, rate: int, subtype: str = "FLOAT", note: str = "") -> Path:
     """Write ``[channels, length]`` (or ``[length]``) as WAV beside ``path``, then rename over it.
 
-    Integer subtypes that WAV can't hold become ``FLOAT``, and so does any clip that would clip.
+    Integer subtypes that WAV can't hold become ``FLOAT``, and so does any clip that would clip. ``note`` is text for
+    the file's INFO comment.
     """
     path = Path(path)
     samples = np.atleast_2d(np.asarray(samples, np.float32))
@@ -96,19 +97,22 @@ def save(path: str | Path, samples: np.ndarray, rate: int, subtype: str = "FLOAT
     ):
         subtype = "FLOAT"
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    soundfile.write(beside, samples.T, rate, subtype=subtype, format="WAV")
-    _forget_time(beside)
+    with soundfile.SoundFile(beside, "w", rate, len(samples), subtype, format="WAV") as file:
+        if note:
+            file.comment = note
+        file.write(samples.T)
+    _forget_time(beside, HEADER_BYTES + len(note.encode()))
     os.replace(beside, path)
     return path
 
 
-def _forget_time(path: Path) -> None:
+def _forget_time(path: Path, header: int) -> None:
     """libsndfile dates the PEAK chunk of float files; without it the same samples are the same bytes.
 
     The chunk is its name, its size, a version and the time, uint32 each.
     """
     with path.open("r+b") as file:
-        chunk = file.read(HEADER_BYTES).find(b"PEAK")
+        chunk = file.read(header).rfind(b"PEAK")
         if chunk >= 0:
             file.seek(chunk + 12)
             file.write(bytes(4))

@@ -10,7 +10,7 @@ from pathlib import Path
 import soundfile
 
 from sds_bridge.daemon import memory, room
-from sds_bridge.daemon.job import Need
+from sds_bridge.daemon.job import Need as Need
 from sds_bridge.daemon.room import megabytes
 from sds_bridge.distillation.profiles import PROFILES, with_given
 from sds_bridge.errors import JobError

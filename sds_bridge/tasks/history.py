@@ -48,14 +48,14 @@ class Recorder:
     def close(self) -> None:
         self.file.close()
 
-    def finish(self, steps: int) -> Path:
-        """``steps.npz`` with rows 0…steps, beside the patch."""
+    def finish(self, steps: int, note: str = "") -> Path:
+        """``steps.npz`` with rows 0…steps and the text ``note``, beside the patch."""
         self.close()
         rows = np.fromfile(self.path, np.float32, (steps + 1) * self.width).reshape(steps + 1, self.width)
         beside = self.folder / f".{FILE}.{os.getpid()}.part"
         columns = json.dumps([[p.name, p.size] for p in self.declared])
         with open(beside, "wb") as file:
-            np.savez_compressed(file, positions=rows, columns=np.array(columns))
+            np.savez_compressed(file, positions=rows, columns=np.array(columns), provenance=np.array(note))
         os.replace(beside, self.folder / FILE)
         self.path.unlink()
         return self.folder / FILE

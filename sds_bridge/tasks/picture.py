@@ -38,8 +38,8 @@ def spectrogram(axes: Axes, samples: np.ndarray, rate: int, title: str) -> None:
     axes.set_xlabel("seconds")
 
 
-def panels(path: Path, clips: list[tuple[str, np.ndarray]], rate: int, title: str) -> Path:
-    """One spectrogram a clip, side by side, written beside and renamed to ``path`` (PNG)."""
+def panels(path: Path, clips: list[tuple[str, np.ndarray]], rate: int, title: str, note: str = "") -> Path:
+    """One spectrogram a clip, side by side, written beside and renamed to ``path`` (PNG, ``note`` its comment)."""
     figure, axes = plt.subplots(1, len(clips), figsize=(4.2 * len(clips) + 0.8, 3.6), sharey=True, squeeze=False)
     for place, (name, samples) in zip(axes[0], clips, strict=True):
         spectrogram(place, samples, rate, name)
@@ -47,7 +47,7 @@ def panels(path: Path, clips: list[tuple[str, np.ndarray]], rate: int, title: st
     figure.suptitle(title, fontsize=11)
     figure.tight_layout()
     beside = path.with_name(f".{path.stem}.{os.getpid()}.png")
-    figure.savefig(beside, dpi=110)
+    figure.savefig(beside, dpi=110, metadata={"Comment": note} if note else None)
     plt.close(figure)
     os.replace(beside, path)
     return path

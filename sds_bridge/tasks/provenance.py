@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sds_bridge
@@ -44,3 +46,15 @@ def record(prior: Prior, request: Any, settings: Any, **more: Any) -> dict[str, 
         "versions": versions(),
         **more,
     }
+
+
+def note(task: str, details: dict[str, Any]) -> str:
+    """The record in one line of ASCII, for the comment of a sound, a picture or an archive.
+
+    Files are named without their folders, which are nobody's business where the result goes.
+    """
+    request = {
+        key: Path(value).name if key in ("clip", "start") and value else value
+        for key, value in details["request"].items()
+    }
+    return json.dumps({"task": task, **details, "request": request}, default=str)

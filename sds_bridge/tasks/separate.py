@@ -28,7 +28,7 @@ from sds_bridge.priors import catalog
 from sds_bridge.priors.base import Condition, Prior
 from sds_bridge.tasks import mask, windows
 from sds_bridge.tasks.picture import panels
-from sds_bridge.tasks.provenance import record, unknown_word_warning
+from sds_bridge.tasks.provenance import note, record, unknown_word_warning
 from sds_bridge.tasks.requests import Progress, Report, Result, SeparateRequest, ShouldStop, stepwise
 
 OVERLAP_SECONDS = 0.25
@@ -162,25 +162,26 @@ def _write(
     seconds: float,
     warnings: list[str],
 ) -> Result:
+    details = record(
+        prior, request, asdict(settings), rate=clip.rate, channels=clip.samples.shape[0], subtype=clip.subtype
+    )
+    told = note("separate", details)
     files = []
     subtype = clip.subtype if request.mode == "mask" else "FLOAT"
     for number, (prompt, stem) in enumerate(zip(request.stems, stems, strict=True), 1):
-        files.append(audio.save(out / stem_file(number, prompt), stem, clip.rate, subtype))
+        files.append(audio.save(out / stem_file(number, prompt), stem, clip.rate, subtype, told))
     # the residual is what the stems as written leave over, so that the sum is exact at any bit depth
     written = sum(audio.load(f).samples.astype(np.float64) for f in files)
     residual = (clip.samples - written).astype(np.float32)
-    files.append(audio.save(out / "residual.wav", residual, clip.rate, subtype))
+    files.append(audio.save(out / "residual.wav", residual, clip.rate, subtype, told))
     pictures = [("clip", clip.samples), *zip(request.stems, stems, strict=True)]
-    files.append(panels(out / "stems.png", pictures, clip.rate, Path(request.clip).name))
+    files.append(panels(out / "stems.png", pictures, clip.rate, Path(request.clip).name, told))
     power = float(np.mean(clip.samples.astype(np.float64) ** 2))
     summary = {
         "residual_db": round(audio.to_decibel(float(np.sqrt(np.mean(residual**2))) / max(1e-9, power**0.5)), 2),
         "seconds": round(seconds, 2),
         "warnings": warnings,
     }
-    details = record(
-        prior, request, asdict(settings), rate=clip.rate, channels=clip.samples.shape[0], subtype=clip.subtype
-    )
     write_text(out / "job.json", json.dumps({"task": "separate", **details, **summary}, indent=1) + "\n")
     (out / ".checkpoint.safetensors").unlink(missing_ok=True)
     return Result(out, [f.resolve() for f in [*files, out / "job.json"]], summary)

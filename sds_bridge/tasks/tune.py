@@ -26,7 +26,7 @@ from sds_bridge.synths.base import Synth
 from sds_bridge.synths.catalog import make_synth
 from sds_bridge.tasks.history import Recorder
 from sds_bridge.tasks.picture import panels
-from sds_bridge.tasks.provenance import record, unknown_word_warning
+from sds_bridge.tasks.provenance import note, record, unknown_word_warning
 from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop, TuneRequest, stepwise
 from sds_bridge.tasks.stage import FULL_SCALE, Stage, window_seconds
 from sds_bridge.tasks.starting_point import Judge, best_start, best_step, found_before
@@ -190,7 +190,7 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
     blended = {name for name in plan.start if name not in plan.frozen}
     outcome.values |= {n: torch.lerp(start[n], outcome.values[n], request.amount) for n in blended}
     result = _write(request, settings, stage, start, outcome, out, time.monotonic() - began, warning)
-    result.files.append(history.finish(outcome.steps).resolve())
+    result.files.append(history.finish(outcome.steps, json.dumps(Patch.load(out / "patch.json").provenance)).resolve())
     return result
 
 
@@ -215,7 +215,8 @@ def _write(
         steps_done=outcome.steps,
         kept_step=outcome.steps if outcome.kept is None else outcome.kept,
     )
-    patch.provenance = {k: details[k] for k in ("seed", "prior", "versions")} | {
+    told = note("tune", details)
+    patch.provenance = {k: details[k] for k in ("seed", "prior", "versions", "settings")} | {
         "prompt": request.prompt,
         "task": "tune",
     }
@@ -233,8 +234,10 @@ def _write(
     write_text(out / "history.csv", rows.getvalue())
     files = [
         patch.save(out / "patch.json"),
-        audio.save(out / "preview.wav", audio.unclipped(after), PREVIEW_RATE, "FLOAT"),
-        panels(out / "before-after.png", [("before", before), ("after", after)], PREVIEW_RATE, request.prompt[:90]),
+        audio.save(out / "preview.wav", audio.unclipped(after), PREVIEW_RATE, "FLOAT", told),
+        panels(
+            out / "before-after.png", [("before", before), ("after", after)], PREVIEW_RATE, request.prompt[:90], told
+        ),
         out / "history.csv",
     ]
     write_text(out / "job.json", json.dumps({"task": "tune", **details, **summary}, indent=1) + "\n")

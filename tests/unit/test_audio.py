@@ -151,3 +151,20 @@ def test_the_same_samples_are_the_same_bytes_at_any_time(tmp_path, subtype):
     time.sleep(1.1)
     assert audio.save(tmp_path / "b.wav", samples, 44100, subtype).read_bytes() == first
     assert np.allclose(audio.load(tmp_path / "b.wav").samples, samples, atol=1e-4)
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_16", "PCM_24"])
+@pytest.mark.parametrize("length", [0, 7, 5000])
+def test_a_note_is_kept_and_changes_no_sample_and_no_date(tmp_path, subtype, length, monkeypatch):
+    note = ("PEAK " * 1000)[:length]
+    written = []
+    for name in ("a.wav", "b.wav"):
+        path = audio.save(tmp_path / name, STEREO, 44_100, subtype, note)
+        written.append(path.read_bytes())
+        with soundfile.SoundFile(path) as file:
+            assert file.comment == note
+        if subtype == "FLOAT":
+            np.testing.assert_array_equal(audio.load(path).samples, STEREO)
+            at = written[-1].rfind(b"PEAK", 0, len(note) + 300)
+            assert at > 0 and written[-1][at + 12 : at + 16] == bytes(4)
+    assert written[0] == written[1]
