@@ -73,9 +73,12 @@ class DX7Synth(Synth):
         return mono[:, None].expand(-1, 2, -1)
 
     def voice(
-        self, values: Values, *, note: int, velocity: int, samples: int, held: int, rate: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mono ``[B, samples]`` and each operator ``[B, 6, samples]``; ``held`` is how many samples the key is down."""
+        self, values: Values, *, note: int, velocity: int, samples: int, held: int, rate: int, each: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Mono ``[B, samples]``, and the operators ``[B, 6, samples]`` where ``each`` is asked for.
+
+        ``held`` is how many samples the key is down.
+        """
         v = {name: nearest(value.double()) for name, value in values.items()}
         blocks, key_up = -(-samples // tables.BLOCK), -(-held // tables.BLOCK)
         keys = (note + v["transpose"][:, 0] - 24).clamp(0, MAX_NOTE)
@@ -86,7 +89,7 @@ class DX7Synth(Synth):
         algorithms = [int(a) for a in v["algorithm"][:, 0]]
         reduced = torch.tensor([0.25 if a in REDUCED_FEEDBACK else 1.0 for a in algorithms], dtype=torch.float64)
         beta = lookup(tables.FEEDBACK, v["feedback"][:, 0]) * reduced.to(keys.device)
-        return operators(levels, frequencies, beta, algorithms, samples)
+        return operators(levels, frequencies, beta, algorithms, samples, each)
 
     @staticmethod
     def _stack(v: Values, name: str) -> torch.Tensor:
