@@ -27,6 +27,7 @@ shape(decay) = en.adsr(0.005, decay, 0.5, 0.3, gate);
 op(ratio, level, decay, by) = sin(2 * ma.PI * (phase(ratio) + by)) * level * shape(decay);
 pair(r1, r2, level) = op(r1, 1, 1.2, op(r2, level, 0.6, 0));
 fed = op(1, 1, 1.2, (op(5, 0.2, 0.4) ~ *(0.06)));
+effect = _;
 process = (pair(1, 1, 0.4) + pair(1, 3, 0.3) + fed) * gain / 3;
 """
 ARCHITECTURES = {

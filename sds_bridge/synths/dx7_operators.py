@@ -235,6 +235,7 @@ class _Operators(torch.autograd.Function):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         batch = len(levels)
         whole = [x.detach().round().to("cpu", torch.int64).contiguous().numpy() for x in (levels, frequencies)]
+        ctx.set_materialize_grads(False)  # only the mix has one
         kept = samples if each or any(ctx.needs_input_grad) else 0
         y = np.empty((batch, OPERATORS, kept), np.int32)
         indices, gains = (np.empty((batch, OPERATORS, kept), np.int16) for _ in range(2))
@@ -242,7 +243,7 @@ class _Operators(torch.autograd.Function):
 
         def one(b: int) -> None:
             modulated, sounding, source, target = _wiring(algorithms[b])
-            strength = float(beta[b])
+            strength = float(beta.detach()[b])
             shift = round(-np.log2(strength)) - 1 if strength > 0 else 16
             _forward(
                 whole[0][b], whole[1][b], shift, modulated, sounding, source, target, mix[b], y[b], indices[b], gains[b]
