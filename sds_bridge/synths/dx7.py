@@ -16,7 +16,7 @@ from sds_bridge.synths import dx7_tables as tables
 from sds_bridge.synths.base import Synth, Values
 from sds_bridge.synths.dx7_algorithms import ALGORITHMS
 from sds_bridge.synths.dx7_envelope import envelope
-from sds_bridge.synths.dx7_operators import OPERATORS, operators
+from sds_bridge.synths.dx7_operators import FULL_SCALE, OPERATORS, operators
 from sds_bridge.synths.dx7_parameters import dx7_parameters
 from sds_bridge.synths.dx7_pitch import glide, oscillate
 from sds_bridge.synths.spread import Spread
@@ -68,15 +68,19 @@ class DX7Synth(Synth):
         reference_note: float = 60,
     ) -> torch.Tensor:
         """``note`` is rounded, ``seed`` has no effect: sample and hold always starts alike."""
-        held = round(hold * rate)
-        return self.voice(
-            values, note=round(note), velocity=velocity, samples=round(seconds * rate), held=held, rate=rate
-        )[0]
+        return self._played(values, round(note), velocity, round(seconds * rate), round(hold * rate), rate)[0]
 
     def voice(
         self, values: Values, *, note: int, velocity: int, samples: int, held: int, rate: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Mono ``[B, samples]`` and each operator ``[B, 6, samples]``; ``held`` is how many samples the key is down."""
+        mix, each = self._played(values, note, velocity, samples, held, rate)
+        return mix, each.float() / FULL_SCALE
+
+    def _played(
+        self, values: Values, note: int, velocity: int, samples: int, held: int, rate: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As :func:`operators` gives them."""
         v = {name: nearest(value.double()) for name, value in values.items()}
         blocks, key_up = -(-samples // tables.BLOCK), -(-held // tables.BLOCK)
         keys = (note + v["transpose"][:, 0] - 24).clamp(0, MAX_NOTE)

@@ -197,7 +197,7 @@ class _Operators(torch.autograd.Function):
         _each(one, batch)
         ctx.saved = (y, phases, gains, beta.detach(), algorithms, levels.shape)
         heard = torch.from_numpy(mix.astype(np.float32)) / FULL_SCALE
-        operators = torch.from_numpy(y.astype(np.float32)) / FULL_SCALE
+        operators = torch.from_numpy(y)
         ctx.mark_non_differentiable(operators)
         return heard.to(levels.device), operators.to(levels.device)
 
@@ -234,7 +234,7 @@ def _each(work: Any, count: int) -> None:
 def operators(
     levels: torch.Tensor, frequencies: torch.Tensor, beta: torch.Tensor, algorithms: list[int], samples: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The mix ``[B, samples]``, and each operator by itself ``[B, 6, samples]`` (without gradient).
+    """The mix ``[B, samples]``, and each operator by itself, int32 ``[B, 6, samples]`` of ``FULL_SCALE``.
 
     A carrier at output level 99 has amplitude 1. Runs on the CPU, wherever the tensors are.
 

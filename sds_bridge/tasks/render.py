@@ -13,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.fft import next_fast_len
-from scipy.signal import oaconvolve
 
 from sds_bridge import audio
 from sds_bridge.errors import InputError
@@ -144,14 +142,29 @@ def _in_room(
     seconds = min(synth.room_seconds(values), LONGEST_TAIL)
     if not seconds or not dry.any():
         return _both(dry)
-    room = synth.room(values, next_fast_len(round(seconds * rate), real=True), rate, seed)
+    room = synth.room(values, _rounded_up(round(seconds * rate)), rate, seed)
     assert room is not None
-    wet = oaconvolve(dry[None], room[0].float().numpy(), axes=1).astype(np.float32, copy=False)
+    wet = _convolved(dry, room[0])
     wet[:, : len(dry)] += dry
-    level = np.abs(wet).max(0)
-    audible = np.flatnonzero(level[len(dry) :] > INAUDIBLE * level.max())
+    level = max(float(wet.max()), -float(wet.min()))
+    audible = np.flatnonzero(np.abs(wet[:, len(dry) :]).max(0) > INAUDIBLE * level)
     end = len(dry) + (audible[-1] + 1 if len(audible) else 0)
     return _faded(wet[:, : end if longest is None else min(end, longest)], rate)
+
+
+def _convolved(dry: np.ndarray, room: torch.Tensor) -> np.ndarray:
+    """``[T] ∗ [2, R] → [2, T + R − 1]`` by overlap-add."""
+    length = room.shape[1]
+    size = 1 << (4 * length - 1).bit_length()
+    step = size - length + 1
+    spectrum = torch.fft.rfft(room, n=size)
+    wet = np.zeros((2, len(dry) + length - 1), np.float32)
+    for start in range(0, len(dry), step):
+        part = torch.from_numpy(dry[start : start + step])
+        found = torch.fft.irfft(torch.fft.rfft(part, n=size) * spectrum, n=size).numpy()
+        stop = min(start + size, wet.shape[1])
+        wet[:, start:stop] += found[:, : stop - start]
+    return wet
 
 
 def _faded(sound: np.ndarray, rate: int) -> np.ndarray:
