@@ -50,7 +50,9 @@ def write_song(path: Path, seconds: float, seed: int, free: bool) -> None:
             length = min(round(length * rng.uniform(0.7, 1.0)) if free else length, end - now)
             keys = 36 + 12 * (channel % 3) + rng.choice(24, size=int(rng.integers(1, 4)), replace=False)
             for key in keys:
-                track.append(mido.Message("note_on", channel=channel, note=int(key), velocity=int(rng.integers(40, 120))))
+                track.append(
+                    mido.Message("note_on", channel=channel, note=int(key), velocity=int(rng.integers(40, 120)))
+                )
             for i, key in enumerate(keys):
                 track.append(mido.Message("note_off", channel=channel, note=int(key), time=0 if i else length))
             now += length

@@ -29,11 +29,17 @@ def export(
     _refuse_existing(out, force)
     loaded = [Patch.load(path) for path in patches]
     if to == "dx7-bank":
-        content, report = catalog.bank(loaded)
+        if all(catalog.of("dx7").plain(patch.synth) for patch in loaded):
+            content, report = catalog.bank(loaded)
+        else:
+            prepare_torch()
+            from sds_bridge.tasks import presets
+
+            content, report = presets.bank(loaded)
         catalog.save(content, out)
     elif len(loaded) > 1:
         raise InputError(f"{len(loaded)} patches were given; {to} holds one. Give one, or use --to dx7-bank.")
-    elif catalog.of(to).exports:
+    elif catalog.of(to).plain(loaded[0].synth):
         report = catalog.write(loaded[0], to, out)
     else:
         prepare_torch()

@@ -65,7 +65,9 @@ class Graph:
 
     def times(self, operator: int) -> str:
         """Attack, decay, sustain and release as arguments."""
-        return ", ".join(f"{self.one[f'op{operator}.{stage}']:.7g}" for stage in ("attack", "decay", "sustain", "release"))
+        return ", ".join(
+            f"{self.one[f'op{operator}.{stage}']:.7g}" for stage in ("attack", "decay", "sustain", "release")
+        )
 
 
 def graph_of(patch: Patch, instrument: str) -> Graph:

@@ -101,7 +101,9 @@ class Synth(ABC):
         return 1.5 * self._longest(values, r"reverb\..*") if sounds else 0.0
 
     def _longest(self, values: Values, names: str) -> float:
-        times = [float(values[p.name][0].max()) for p in self.parameters if p.unit == "s" and re.fullmatch(names, p.name)]
+        times = [
+            float(values[p.name][0].max()) for p in self.parameters if p.unit == "s" and re.fullmatch(names, p.name)
+        ]
         return max(times, default=0.0)
 
     def positions_from(self, patch: Patch) -> Values:

@@ -135,9 +135,7 @@ def _both(mono: np.ndarray) -> np.ndarray:
 
 
 @torch.inference_mode()
-def _in_room(
-    dry: np.ndarray, synth: Synth, values: Values, rate: int, seed: int, longest: int | None
-) -> np.ndarray:
+def _in_room(dry: np.ndarray, synth: Synth, values: Values, rate: int, seed: int, longest: int | None) -> np.ndarray:
     """``[2, samples]`` until the room is inaudible too, or for at most ``longest`` samples."""
     seconds = min(synth.room_seconds(values), LONGEST_TAIL)
     if not seconds or not dry.any():
