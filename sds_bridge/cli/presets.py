@@ -70,24 +70,30 @@ def formats() -> None:
         print(f"  holds: {one.holds}")
         print(f"  loses: {one.loses}")
         print(f"  verified by: {engine}")
+        print(f"  import: {one.imports or 'no'}")
+    print("vstpreset (.vstpreset), from any patch, for any VST3 with a spec")
+    print("  holds: the plug-in's whole state: `match` and `tune … --plugin SPEC` fit it to a sound and save it")
+    print("  loses: what the plug-in can't do; the distance that is left is printed")
+    print("  verified by: the plug-in itself, loaded anew in its own process (pedalboard)")
+    print("  import: as `match --start` and in a session's `preset`")
 
 
 @app.command("import")
 def import_(
-    preset: Annotated[Path, typer.Argument(help="DX7 .syx file, one voice or a bank")],
+    preset: Annotated[Path, typer.Argument(help="DX7 .syx file, one voice or a bank; or a .vital or .sfz of ours")],
     out: Annotated[Path, typer.Option("--out", "-o", help="patch.json to write, or a folder for a whole bank")],
     voice: Annotated[int | None, typer.Option(help="which voice of a bank, 1 to 32")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite files")] = False,
 ) -> None:
     """Read a preset of your own, to tune on from it."""
-    from sds_bridge.formats import dx7_voice
+    from sds_bridge.formats import carried
     from sds_bridge.formats.catalog import FORMATS
 
-    if preset.suffix.lower() in {one.suffix for one in FORMATS.values()} - {".syx"}:
+    if preset.suffix.lower() in {one.suffix for one in FORMATS.values() if not one.imports}:
         raise InputError(
-            f"{preset}: no synth here has all that a {preset.suffix} file may ask for. Give a DX7 .syx file."
+            f"{preset}: no synth here has all that a {preset.suffix} file may ask for. Give a {' or a '.join(carried.OWN)}."
         )
-    found = dx7_voice.load(preset)
+    found = carried.load(preset)
     if voice is not None and not 1 <= voice <= len(found):
         raise InputError(f"--voice {voice}: {preset} has {len(found)}; give 1 to {len(found)}.")
     if voice is not None or len(found) == 1:

@@ -25,6 +25,7 @@ class Format:
         loses: what is rounded or dropped, one line.
         exports: by synth: patch → file content, and what was rounded, merged or dropped in plain words. Empty for a
             format that holds rendered sound, which any patch can become (``tasks/presets.py``).
+        imports: which of its files `sds-bridge import` takes, one line; "" for none.
         fitted: synths whose patches ``tasks/presets.py`` fits by ear after this mapping.
     """
 
@@ -33,6 +34,7 @@ class Format:
     loses: str
     exports: dict[str, Export]
     fitted: tuple[str, ...] = ()
+    imports: str = ""
 
     def plain(self, synth: str) -> bool:
         """Whether :func:`export` makes the whole file; else ``tasks/presets.py`` does, with torch."""
@@ -50,6 +52,7 @@ FORMATS = {
         "of an fm patch noise and room; its matrix becomes one of 32 algorithms, its values the DX7's steps",
         {"dx7": dx7_voice.export, "fm": dx7.export},
         ("fm",),
+        "any voice or bank, byte for byte",
     ),
     "opm": Format(
         ".opm",
@@ -75,12 +78,14 @@ FORMATS = {
         "samples over keys and velocities with loops, for any sampler",
         "the synth itself: its parameters can't be changed any more",
         {},
+        imports="one that this program wrote, for it carries its patch; others are recordings, and no synth here plays them",
     ),
     "vital": Format(
         ".vital",
         "Vital preset: the sound at the tuned note in the sample oscillator, its loudness over velocity and its release",
         "the synth itself; other keys play the sample faster or slower; a note ends after 8 s",
         {},
+        imports="one that this program wrote, for it carries its patch; no synth here has Vital's wavetables and filters",
     ),
 }
 

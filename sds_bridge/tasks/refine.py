@@ -27,6 +27,7 @@ RENDERS = {"opm": 400, "dx7": 400}
 LEAST_GAIN = 1e-5
 # how far a number is moved at first, then
 STRIDES = (3, 1)
+DRAWN = (-4, -2, -1, 1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -79,28 +80,37 @@ def search(
     score: Callable[[Any], float],
     renders: int,
 ) -> Refined:
-    """Each knob in turn a stride up or down, and on as long as it helps; smaller strides once nothing does."""
+    """Each knob in turn a stride up or down, and on as long as it helps; then two or three at once, as drawn."""
     before = best = score(voice)
     spent = 1
+
+    def better(trial: Any) -> bool:
+        nonlocal voice, best, spent
+        found, spent = score(trial), spent + 1
+        if found < best + LEAST_GAIN:
+            return False
+        voice, best = trial, found
+        return True
+
+    def along(knob: Knob, step: int) -> bool:
+        moved = False
+        while (
+            spent < renders and 0 <= (value := get(voice, knob) + step) <= knob.top and better(put(voice, knob, value))
+        ):
+            moved = True
+        return moved
+
     for stride in STRIDES:
-        helped = True
-        while helped and spent < renders:
-            helped = False
-            for knob in knobs:
-                for direction in (stride * knob.unit, -stride * knob.unit):
-                    moved = False
-                    while spent < renders:
-                        value = get(voice, knob) + direction
-                        if not 0 <= value <= knob.top:
-                            break
-                        trial = put(voice, knob, value)
-                        found, spent = score(trial), spent + 1
-                        if found < best + LEAST_GAIN:
-                            break
-                        voice, best, moved = trial, found, True
-                    helped = helped or moved
-                    if moved:
-                        break
+        while any([along(k, stride * k.unit) or along(k, -stride * k.unit) for k in knobs]) and spent < renders:
+            pass
+    rng = np.random.default_rng(0)
+    while spent < renders and len(knobs) > 1:
+        trial = voice
+        for place in rng.choice(len(knobs), size=min(int(rng.integers(2, 4)), len(knobs)), replace=False):
+            knob = knobs[place]
+            step = int(rng.choice(DRAWN)) * knob.unit
+            trial = put(trial, knob, min(max(get(trial, knob) + step, 0), knob.top))
+        better(trial)
     return Refined(voice, before, best, spent)
 
 
