@@ -101,8 +101,11 @@ def search(
         return moved
 
     for stride in STRIDES:
-        while any([along(k, stride * k.unit) or along(k, -stride * k.unit) for k in knobs]) and spent < renders:
-            pass
+        helped = True
+        while helped and spent < renders:
+            helped = False
+            for knob in knobs:
+                helped |= along(knob, stride * knob.unit) or along(knob, -stride * knob.unit)
     rng = np.random.default_rng(0)
     while spent < renders and len(knobs) > 1:
         trial = voice
