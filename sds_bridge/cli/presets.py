@@ -17,9 +17,10 @@ app = typer.Typer()
 @app.command()
 def export(
     patches: Annotated[list[Path], typer.Argument(help="patch.json; several for a bank")],
-    to: Annotated[str, typer.Option(help="a name from `sds-bridge formats`, or dx7-bank")],
+    to: Annotated[str, typer.Option(help="a name from `sds-bridge formats`, dx7-bank, or vstpreset")],
     out: Annotated[Path, typer.Option("--out", "-o", help="preset file to write")],
     check: Annotated[bool, typer.Option("--verify", help="play it in its real engine beside the patch")] = False,
+    plugin: Annotated[str | None, typer.Option(help="of a vstpreset: a spec's name, or a .vst3 path")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
 ) -> None:
     """Write a patch as a preset, and say what the format could not hold."""
@@ -39,6 +40,12 @@ def export(
         catalog.save(content, out)
     elif len(loaded) > 1:
         raise InputError(f"{len(loaded)} patches were given; {to} holds one. Give one, or use --to dx7-bank.")
+    elif to == "vstpreset":
+        from sds_bridge.tasks import plugin_preset
+
+        if plugin is None:
+            raise InputError("a vstpreset is of one plug-in. Give --plugin with a spec's name, as --plugin fm6.")
+        report = plugin_preset.export(loaded[0], plugin, out)
     elif catalog.of(to).plain(loaded[0].synth):
         report = catalog.write(loaded[0], to, out)
     else:
@@ -50,6 +57,13 @@ def export(
         print(f"- {line}")
     if check and to == "dx7-bank":
         print("not verified: a bank is not played; export and verify its patches one by one")
+    elif check and plugin is not None:
+        prepare_torch()
+        from sds_bridge.tasks import plugin_preset
+        from sds_bridge.tasks.verify import compare
+
+        with plugin_preset.opened(plugin, out) as play:
+            print(*compare(loaded[0], f"{plugin}, loaded anew", play).lines(), sep="\n  ")
     elif check:
         prepare_torch()
         from sds_bridge.tasks.verify import verify
@@ -71,9 +85,12 @@ def formats() -> None:
         print(f"  loses: {one.loses}")
         print(f"  verified by: {engine}")
         print(f"  import: {one.imports or 'no'}")
-    print("vstpreset (.vstpreset), from any patch, for any VST3 with a spec")
-    print("  holds: the plug-in's whole state: `match` and `tune … --plugin SPEC` fit it to a sound and save it")
-    print("  loses: what the plug-in can't do; the distance that is left is printed")
+    print("vstpreset (.vstpreset), of any hosted VST3")
+    print(
+        "  holds: the plug-in's whole state: `export --plugin` carries a patch over by its spec's mapping, `match` and"
+    )
+    print("    `tune … --plugin` fit it to a sound, for plug-ins without a mapping too")
+    print("  loses: what the plug-in lacks, which export lists; the distance that is left is printed")
     print("  verified by: the plug-in itself, loaded anew in its own process (pedalboard)")
     print("  import: as `match --start` and in a session's `preset`")
 
