@@ -1,6 +1,6 @@
 """A session as audio: one aligned stem a track, and their mix.
 
-As many tracks are made at once as there are cores: those with plug-ins in child processes, our own patches on threads
+A few more tracks are made at once than there are cores: those with plug-ins in child processes, our own patches on threads
 of this one. A track that fails leaves the others as they are.
 """
 
@@ -33,6 +33,8 @@ from sds_bridge.tasks.session import SUBTYPES, Effect, Session, Track
 
 # a plug-in slower than real time is given up on, after what loading may take
 SLOWEST = 1.0
+# tracks beyond one a core, for one that writes or waits for its child leaves a core free
+WAITING = 2
 
 # a track's messages, for a plug-in, and its notes, where our own synth plays them
 Music = tuple[list[Event], Song | None]
@@ -71,7 +73,7 @@ def run(
         base: what the session's paths are relative to.
         report: gets the tracks done, and each failure as a message.
         should_stop: asked between tracks; the stems made so far stay, the mix is not written.
-        workers: tracks at once; by default one a core.
+        workers: tracks at once; by default one a core and :data:`WAITING`.
 
     Returns:
         ``summary["failed"]`` has an error by track name; the mix is of the others.
@@ -91,7 +93,7 @@ def run(
     for done, (name, error) in enumerate(failed.items(), 1):
         mix.take(name, None)
         report(Progress(done, total, 0.0, 0.0, f"{name}: {error}"))
-    for track, make in _made(job, songs, workers or os.cpu_count() or 1, should_stop):
+    for track, make in _made(job, songs, workers or (os.cpu_count() or 1) + WAITING, should_stop):
         message = ""
         try:
             stem = make()
