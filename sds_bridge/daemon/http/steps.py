@@ -97,7 +97,7 @@ async def export(asked: Asked, here: Here, body: ExportBody) -> ExportView:
     stem = stem if body.step is None else f"{stem}-step-{body.step}"
     chosen = catalog.of(body.format)
     file = out / f"{stem}{chosen.suffix}"
-    if chosen.exports:
+    if chosen.plain(patch.synth):
         content, report = await asyncio.to_thread(catalog.export, patch, body.format)
         await asyncio.to_thread(catalog.save, content, file)
     else:
