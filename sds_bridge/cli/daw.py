@@ -56,9 +56,7 @@ def ask_separate(
     answer: AnswerOption,
     stem: Annotated[list[str], typer.Option(help="what one source is; repeat for more")],
     port: PortOption = 9000,
-    options: AnswerOption = Annotated[Path, typer.Option(help="file for the state, in JSON")]
-PortOption = Annotated[int, typer.Option(help="the daemon's port")]
-SetOption = None,
+    options: SetOption = None,
 ) -> None:
     """Separate a clip."""
     from sds_bridge.daw import ask
@@ -74,9 +72,7 @@ def ask_tune(
     synth: Annotated[str, typer.Option(help="fm, modal or dx7")] = "fm",
     plugin: Annotated[str, typer.Option(help="a spec's name: the patch is carried over to its parameters")] = "",
     port: PortOption = 9000,
-    options: AnswerOption = Annotated[Path, typer.Option(help="file for the state, in JSON")]
-PortOption = Annotated[int, typer.Option(help="the daemon's port")]
-SetOption = None,
+    options: SetOption = None,
 ) -> None:
     """Tune a patch."""
     from sds_bridge.daw import ask
