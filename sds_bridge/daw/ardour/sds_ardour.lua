@@ -11,16 +11,22 @@ local sds = { bridge = bridge, config = config }
 
 local BLOCK = 65536
 
+-- Ardour's own assert puts a file and a line before the text.
+local function must(value, text)
+	if not value then error(text, 0) end
+	return value
+end
+
 -- Write what a region plays, its gain with it and its fades without, as a 32-bit float WAV.
 -- Returns the number of channels.
 function sds.write_clip(region, path, rate)
 	local audio = region:to_audioregion()
-	assert(not audio:isnil(), region:name() .. ": is no audio region. Select one.")
+	must(not audio:isnil(), region:name() .. ": is no audio region. Select one.")
 	local channels, length = audio:n_channels(), region:length():samples()
 	local readable, gain = audio:to_readable(), audio:scale_amplitude()
-	local file = assert(io.open(path, "wb"))
+	local file = must(io.open(path, "wb"))
 	local bytes = length * channels * 4
-	assert(bytes < 2 ^ 32 - 64, region:name() .. ": is longer than a WAV file can be. Split it.")
+	must(bytes < 2 ^ 32 - 64, region:name() .. ": is longer than a WAV file can be. Split it.")
 	file:write("RIFF", string.pack("<I4", 50 + bytes), "WAVEfmt ")
 	file:write(string.pack("<I4I2I2I4I4I2I2I2", 18, 3, channels, rate, rate * channels * 4, channels * 4, 32, 0))
 	file:write("fact", string.pack("<I4I4", 4, length), "data", string.pack("<I4", bytes))
@@ -30,7 +36,7 @@ function sds.write_clip(region, path, rate)
 		local parts = {}
 		local columns = {}
 		for channel = 0, channels - 1 do
-			assert(readable:read(memory:to_float(0), from, count, channel) == count, region:name() .. ": can't be read.")
+			must(readable:read(memory:to_float(0), from, count, channel) == count, region:name() .. ": can't be read.")
 			columns[channel + 1] = memory:to_float(0):get_table(count)
 		end
 		for i = 1, count do
@@ -58,7 +64,7 @@ function sds.follow(answer, show)
 		ARDOUR.LuaAPI.usleep(200000)
 		state = bridge.read(answer)
 		silent = state and 0 or silent + 0.2
-		assert(silent < 60, "the sds-bridge command doesn't answer. Run `sds-bridge daw install ardour` again.")
+		must(silent < 60, "the sds-bridge command doesn't answer. Run `sds-bridge daw install ardour` again.")
 		if show(state) and not cancelled then
 			cancelled = true
 			bridge.cancel(answer)
@@ -74,7 +80,7 @@ function sds.ask(place, request, show)
 	sds.start(bridge.words(config, answer, request))
 	local ended, state = pcall(sds.follow, answer, show)
 	os.remove(answer)
-	assert(ended, state)
+	must(ended, state)
 	return state
 end
 
@@ -86,7 +92,7 @@ function sds.separate(session, region, stems, options, show)
 	local channels = sds.write_clip(region, clip, math.floor(session:nominal_sample_rate()))
 	local ended, state = pcall(sds.ask, place, request, show)
 	os.remove(clip)
-	assert(ended, state)
+	must(ended, state)
 	state.channels = channels
 	return state
 end
@@ -105,21 +111,33 @@ function sds.import(editor, files, position)
 		Temporal.timepos_t(position), ARDOUR.PluginInfo(), ARDOUR.Track(), false)
 end
 
+-- Ardour connects a new track by itself, but in a thread of its own and not always before the session is saved.
+local function to_master(session, track)
+	local from, to = track:output(), session:master_out():input()
+	for i = 0, math.min(from:n_ports():n_audio(), to:n_ports():n_audio()) - 1 do
+		local name = to:nth(i):name()
+		if not from:nth(i):connected_to(name) then from:nth(i):connect(name) end
+	end
+end
+
 -- The same where there is no editor: tracks are made, the session is saved and closed, and its file gets the regions.
 -- `mute` is the region that the stems stand for. Load the session again to go on.
 function sds.place_in_file(session, stems, channels, position, mute)
 	local made = {}
 	for _, stem in ipairs(stems) do
-		local tracks = session:new_audio_track(channels, channels, nil, 1, stem.name,
+		local tracks = session:new_audio_track(channels, math.max(2, channels), nil, 1, stem.name,
 			ARDOUR.PresentationInfo.max_order, ARDOUR.TrackMode.Normal, true)
 		local track = tracks:front()
+		to_master(session, track)
 		made[#made + 1] = { track = track:name(), path = stem.path }
 	end
 	if mute then mute:set_muted(true) end
 	local home, name, rate = session:path(), session:name(), math.floor(session:nominal_sample_rate())
 	session:save_state("")
 	close_session()
-	ardour_files.add(ARDOUR.LuaAPI.build_filename(home, name .. ".ardour"), home, name, rate, made, channels, position)
+	local inner = ARDOUR.LuaAPI.path_get_basename((home:gsub("[/\\]+$", "")))
+	local audio = ARDOUR.LuaAPI.build_filename(home, "interchange", inner, "audiofiles")
+	ardour_files.add(ARDOUR.LuaAPI.build_filename(home, name .. ".ardour"), audio, rate, made, channels, position)
 end
 
 -- A MIDI track with the plug-in, its parameters set to the tuned patch's positions; returns how many were.
@@ -133,11 +151,12 @@ function sds.place_patch(session, state, name)
 			break
 		end
 	end
-	assert(found, plugin.name .. ": Ardour doesn't know this plug-in. Install it and let Ardour scan; the patch is at " .. state.patch)
+	must(found, plugin.name .. ": Ardour doesn't know this plug-in. Install it and let Ardour scan; the patch is at " .. state.patch)
 	local midi = ARDOUR.ChanCount(ARDOUR.DataType("midi"), 1)
 	local stereo = ARDOUR.ChanCount(ARDOUR.DataType("audio"), 2)
 	local tracks = session:new_midi_track(midi, stereo, false, found, nil, nil, 1, name,
 		ARDOUR.PresentationInfo.max_order, ARDOUR.TrackMode.Normal, true)
+	to_master(session, tracks:front())
 	local insert = tracks:front():nth_plugin(0)
 	local loaded = insert:to_insert():plugin(0)
 	local placed = 0

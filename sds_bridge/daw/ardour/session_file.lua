@@ -64,8 +64,9 @@ local function insert(xml, name, content)
 	return xml
 end
 
--- Copy the WAV of each of `placed` ({ track, path }) into the session and put it on its track at `position` (samples).
-function session_file.add(path, home, name, rate, placed, channels, position)
+-- Copy the WAV of each of `placed` ({ track, path }) into the session's `folder` of audio files, and put it on its track
+-- at `position` (samples). `path` is the session file.
+function session_file.add(path, folder, rate, placed, channels, position)
 	local xml = read(path)
 	local next_id = tonumber(xml:match('id%-counter="(%d+)"'))
 	assert(next_id and SUPERCLOCKS % rate == 0, "the session's ids or rate can't be read. Was it made by Ardour 7?")
@@ -74,7 +75,6 @@ function session_file.add(path, home, name, rate, placed, channels, position)
 		return next_id
 	end
 	local clock = SUPERCLOCKS // rate
-	local folder = ARDOUR.LuaAPI.build_filename(home, "interchange", name, "audiofiles")
 	local last = 0
 	for _, one in ipairs(placed) do
 		local content = read(one.path)

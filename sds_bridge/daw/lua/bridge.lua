@@ -119,7 +119,7 @@ end
 
 -- What is asked for to separate a clip, or to tune a patch.
 function bridge.separation(clip, stems, options)
-	assert(#stems > 0, "no stem is named. Name what is in the clip, as: saxophone, traffic")
+	if #stems == 0 then error("no stem is named. Name what is in the clip, as: saxophone, traffic", 0) end
 	local words = {}
 	for _, stem in ipairs(stems) do words[#words + 1] = "--stem=" .. stem end
 	return { kind = "separate", subject = clip, words = words, options = options }
