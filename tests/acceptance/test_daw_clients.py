@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -132,3 +133,165 @@ class TestHarp:
         path = "/harp/separate/gradio_api/call/controls"
         for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
             assert harp._request("POST", path, b"{}", headers)[0] == 403
+
+
+@pytest.mark.skipif(shutil.which("lua5.4") is None, reason="lua5.4 is not installed")
+class TestReaper:
+    """REAPER's scripts under plain Lua against tests/acceptance/reaper_stub.lua; not REAPER."""
+
+    @pytest.fixture(scope="class")
+    def run(self, daemon):
+        folder = daemon.home / "REAPER's scripts"
+        install.install(DAWS["reaper"], folder, daemon.port)
+        (daemon.home / "resources").mkdir()
+
+        def run(script, dialog, *items):
+            stub = Path(__file__).with_name("reaper_stub.lua")
+            words = ["lua5.4", stub, folder / script, daemon.home / "resources", dialog, *items]
+            done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == 0, done.stderr
+            assert not list((daemon.home / "resources").iterdir()), "answers are cleared away"
+            return [line.split("|") for line in done.stdout.splitlines()]
+
+        return run
+
+    def test_reaper_separates_the_selected_items(self, run, daemon, clip):
+        said = run("sds_separate.lua", "kick drum;violin,steps=2", clip, 1.5, 0)
+        names = [line[2] for line in said if line[0] == "track"]
+        assert names == ["mix", "kick drum", "violin", "residual"]
+        items = [line for line in said if line[0] == "item"]
+        assert items[0][7] == "1", "the item that the stems stand for is muted"
+        check_stems([item[3] for item in items[1:]], clip)
+        # at its place, as long, as loud, not muted, without fades
+        assert all([float(v) for v in item[4:]] == [1.5, 1.0, 1.0, 0.0, 0.0] for item in items[1:])
+        assert ["undo", "SDS Bridge: separate"] in said
+
+    def test_reaper_tunes_from_a_dialog(self, run, daemon):
+        said = run("sds_tune.lua", "kick drum, bass\nfm\nfm6\nsteps=2;batch=1;candidates=0")
+        (item,) = [line for line in said if line[0] == "item"]
+        check_tune(Path(item[3]).parent)
+        assert item[2] == "kick drum, bass" and float(item[4]) == 2.25
+        request = json.loads((newest(daemon) / "job.json").read_text())["request"]
+        assert request["prompt"] == "kick drum, bass" and request["steps"] == 2
+        set_ = {line[2]: float(line[3]) for line in said if line[0] == "parameter"}
+        assert set(set_) == {"Op1 ratio", "Op1 level"}, "the rest of the stub's plug-in is not in the mapping"
+
+    def test_what_is_wrong_is_told(self, run, clip):
+        for script, dialog, items, what in (
+            ("sds_separate.lua", "a,", (), "No item is selected"),
+            ("sds_separate.lua", "a,", (clip, 0, 0.25), "Glue it first"),
+            ("sds_separate.lua", ",", (clip, 0, 0), "no stem is named"),
+            ("sds_separate.lua", "a,steps=many", (clip, 0, 0), "steps"),
+            ("sds_separate.lua", "a,steps", (clip, 0, 0), "give it as name=value"),
+            ("sds_tune.lua", "kick\nfm\nvital\n", (), "no spec carries a patch of fm"),
+        ):
+            messages = [line[1] for line in run(script, dialog, *items) if line[0] == "message"]
+            assert len(messages) == 1 and what in messages[0], messages
+
+    def test_a_prompt_is_no_command(self, run, daemon):
+        said = run("sds_tune.lua", '--kick\'s "$(touch /tmp/x)" \\\nfm\n\nsteps=0;candidates=0')
+        assert [line[2] for line in said if line[0] == "item"] == ['--kick\'s "$(touch /tmp/x)" \\']
+
+
+def test_lua_reads_json_as_python_writes_it(tmp_path):
+    lua = shutil.which("lua5.4") or pytest.skip("lua5.4 is not installed")
+    bridge = Path(install.HERE) / "lua" / "bridge.lua"
+    values = {"a": 'ü"\\/\n\t\u0001 😀', "n": [1, -2.5e-3, 0], "t": True, "f": False, "e": {}, "l": [[], [{"x": "y"}]]}
+    (tmp_path / "drive.lua").write_text(f"""
+local bridge = dofile("{bridge}")
+local v = bridge.read("{tmp_path}/v.json")
+assert(v.a == io.open("{tmp_path}/a"):read("a") and v.n[1] == 1 and v.n[2] == -0.0025 and v.n[3] == 0)
+assert(v.t == true and v.f == false and next(v.e) == nil and v.l[2][1].x == "y")
+for _, bad in ipairs({{ "", "{{", '{{"a"', '{{"a":}}', "[1,", "nul", '"x', "1 2", "{{}}x" }}) do
+    assert(not pcall(bridge.json, bad), bad)
+end
+assert(bridge.quoted({{ 'a"b\\\\', "c d" }}, true) == '"a\\\\"b\\\\\\\\" "c d"')
+""")
+    (tmp_path / "v.json").write_text(json.dumps(values))
+    (tmp_path / "a").write_text(values["a"])
+    subprocess.run([lua, str(tmp_path / "drive.lua")], check=True, timeout=20)
+
+
+DRIVE = r"""#N canvas 0 0 600 400 10;
+#X obj 10 10 loadbang;
+#X msg 10 40 {message};
+#X obj 10 80 sds-bridge {port};
+#X obj 10 120 print progress;
+#X obj 150 120 print result;
+#X obj 300 120 print words;
+#X obj 150 160 delay 300;
+#X msg 150 200 \; pd quit;
+#X obj 300 160 route error;
+#X obj 10 160 sel {cancel_at};
+#X msg 10 200 cancel;
+#X obj 10 30 delay 100;
+#X connect 0 0 11 0;
+#X connect 11 0 1 0;
+#X connect 1 0 2 {inlet};
+#X connect 2 0 3 0;
+#X connect 2 1 4 0;
+#X connect 2 2 5 0;
+#X connect 2 1 6 0;
+#X connect 2 2 8 0;
+#X connect 8 0 6 0;
+#X connect 6 0 7 0;
+#X connect 2 0 9 0;
+#X connect 9 0 10 0;
+#X connect 10 0 2 0;
+"""
+"""Sends one message to an inlet; from step ``cancel_at`` cancels; quits at a result or an error."""
+
+
+@pytest.mark.skipif(shutil.which("pd") is None, reason="puredata-core (pd) is not installed")
+class TestPureData:
+    """Pure Data runs the abstraction from where `daw install puredata` puts it."""
+
+    @pytest.fixture(scope="class")
+    def run(self, daemon):
+        home = daemon.home / "pd home"
+        install.install(DAWS["puredata"], home / ".local" / "lib" / "pd" / "extra")
+
+        def run(inlet, message, cancel_at=-1):
+            patch = daemon.home / "drive.pd"
+            patch.write_text(DRIVE.format(inlet=inlet, message=message, port=daemon.port, cancel_at=cancel_at))
+            words = ["pd", "-nogui", "-noaudio", "-nomidi", "-nrt", "-noprefs", "-stderr", "-open", str(patch)]
+            environment = os.environ | {"HOME": str(home)}
+            done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, env=environment)
+            return [line.split(": ", 1) for line in done.stderr.splitlines() if ": " in line]
+
+        return run
+
+    def test_pure_data_tunes(self, run, daemon):
+        said = run(0, r"kick\ drum\,\ bass fm steps=2 batch=1 candidates=0")
+        result, folder = next(text for name, text in said if name == "result").split(" ", 1)
+        assert result == "done" and Path(folder) == newest(daemon)
+        check_tune(folder)
+        assert ["progress", "2 2 0"] in said
+
+    def test_pure_data_separates(self, run, clip):
+        said = run(1, rf"{clip} kick\ drum violin steps=2")
+        result, folder = next(text for name, text in said if name == "result").split(" ", 1)
+        assert result == "done"
+        check_stems([*sorted(Path(folder).glob("[0-9]*.wav")), Path(folder) / "residual.wav"], clip)
+
+    def test_pure_data_cancels(self, run):
+        said = run(0, "kick fm steps=100000 batch=1 candidates=0", cancel_at=1)
+        assert next(text for name, text in said if name == "result").startswith("cancelled ")
+
+    def test_pure_data_is_told_what_is_wrong(self, run):
+        said = run(0, "kick fm steps=many")
+        assert any(name == "words" and text.startswith("error steps") for name, text in said), said
+
+
+@pytest.mark.skipif(shutil.which("oscsend") is None, reason="liblo-tools (oscsend) is not installed")
+def test_oscsend_separates(daemon, clip):
+    """It tunes in test_osc_clients.py."""
+    words = ["oscsend", "localhost", str(daemon.port), "/sds/separate", "issss", "5", str(clip), "kick", "bell", "steps=2"]
+    before = newest(daemon)
+    subprocess.run(words, check=True, timeout=10)
+    end = time.monotonic() + 20
+    while newest(daemon) == before and time.monotonic() < end:
+        time.sleep(0.1)
+    state = daemon.client.wait(int(newest(daemon).name), timeout=120)
+    assert state.status == "done"
+    check_stems([*sorted(state.folder.glob("[0-9]*.wav")), state.folder / "residual.wav"], clip)

@@ -140,6 +140,11 @@ function sds.place_in_file(session, stems, channels, position, mute)
 	ardour_files.add(ARDOUR.LuaAPI.build_filename(home, name .. ".ardour"), audio, rate, made, channels, position)
 end
 
+-- A parameter's name as the specs write it: "Op1 Ratio" is "op1_ratio".
+local function spec_name(label)
+	return (label:lower():gsub("[^%w]+", "_"):gsub("^_+", ""):gsub("_+$", ""))
+end
+
 -- A MIDI track with the plug-in, its parameters set to the tuned patch's positions; returns how many were.
 function sds.place_patch(session, state, name)
 	local plugin = state.plugin
@@ -162,7 +167,7 @@ function sds.place_patch(session, state, name)
 	local placed = 0
 	for i = 0, loaded:parameter_count() - 1 do
 		if loaded:parameter_is_control(i) and loaded:parameter_is_input(i) then
-			local position = plugin.positions[loaded:parameter_label(i)]
+			local position = plugin.positions[spec_name(loaded:parameter_label(i))]
 			local _, descriptor = loaded:get_parameter_descriptor(i, ARDOUR.ParameterDescriptor())
 			local about = descriptor[2]
 			if position then
