@@ -135,28 +135,29 @@ class TestHarp:
             assert harp._request("POST", path, b"{}", headers)[0] == 403
 
 
+@pytest.fixture(scope="module")
+def reaper(daemon):
+    folder = daemon.home / "REAPER's scripts"
+    install.install(DAWS["reaper"], folder, daemon.port)
+    (daemon.home / "resources").mkdir()
+
+    def run(script, dialog, *items):
+        stub = Path(__file__).with_name("reaper_stub.lua")
+        words = ["lua5.4", stub, folder / script, daemon.home / "resources", dialog, *items]
+        done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        assert not list((daemon.home / "resources").iterdir()), "answers are cleared away"
+        return [line.split("|") for line in done.stdout.splitlines()]
+
+    return run
+
+
 @pytest.mark.skipif(shutil.which("lua5.4") is None, reason="lua5.4 is not installed")
 class TestReaper:
     """REAPER's scripts under plain Lua against tests/acceptance/reaper_stub.lua; not REAPER."""
 
-    @pytest.fixture(scope="class")
-    def run(self, daemon):
-        folder = daemon.home / "REAPER's scripts"
-        install.install(DAWS["reaper"], folder, daemon.port)
-        (daemon.home / "resources").mkdir()
-
-        def run(script, dialog, *items):
-            stub = Path(__file__).with_name("reaper_stub.lua")
-            words = ["lua5.4", stub, folder / script, daemon.home / "resources", dialog, *items]
-            done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=120, check=False)
-            assert done.returncode == 0, done.stderr
-            assert not list((daemon.home / "resources").iterdir()), "answers are cleared away"
-            return [line.split("|") for line in done.stdout.splitlines()]
-
-        return run
-
-    def test_reaper_separates_the_selected_items(self, run, daemon, clip):
-        said = run("sds_separate.lua", "kick drum;violin,steps=2", clip, 1.5, 0)
+    def test_reaper_separates_the_selected_items(self, reaper, daemon, clip):
+        said = reaper("sds_separate.lua", "kick drum;violin,steps=2", clip, 1.5, 0)
         names = [line[2] for line in said if line[0] == "track"]
         assert names == ["mix", "kick drum", "violin", "residual"]
         items = [line for line in said if line[0] == "item"]
@@ -166,8 +167,8 @@ class TestReaper:
         assert all([float(v) for v in item[4:]] == [1.5, 1.0, 1.0, 0.0, 0.0] for item in items[1:])
         assert ["undo", "SDS Bridge: separate"] in said
 
-    def test_reaper_tunes_from_a_dialog(self, run, daemon):
-        said = run("sds_tune.lua", "kick drum, bass\nfm\nfm6\nsteps=2;batch=1;candidates=0")
+    def test_reaper_tunes_from_a_dialog(self, reaper, daemon):
+        said = reaper("sds_tune.lua", "kick drum, bass\nfm\nfm6\nsteps=2;batch=1;candidates=0")
         (item,) = [line for line in said if line[0] == "item"]
         check_tune(Path(item[3]).parent)
         assert item[2] == "kick drum, bass" and float(item[4]) == 2.25
@@ -176,7 +177,7 @@ class TestReaper:
         set_ = {line[2]: float(line[3]) for line in said if line[0] == "parameter"}
         assert set(set_) == {"Op1 ratio", "Op1 level"}, "the rest of the stub's plug-in is not in the mapping"
 
-    def test_what_is_wrong_is_told(self, run, clip):
+    def test_what_is_wrong_is_told(self, reaper, clip):
         for script, dialog, items, what in (
             ("sds_separate.lua", "a,", (), "No item is selected"),
             ("sds_separate.lua", "a,", (clip, 0, 0.25), "Glue it first"),
@@ -185,11 +186,11 @@ class TestReaper:
             ("sds_separate.lua", "a,steps", (clip, 0, 0), "give it as name=value"),
             ("sds_tune.lua", "kick\nfm\nvital\n", (), "no spec carries a patch of fm"),
         ):
-            messages = [line[1] for line in run(script, dialog, *items) if line[0] == "message"]
+            messages = [line[1] for line in reaper(script, dialog, *items) if line[0] == "message"]
             assert len(messages) == 1 and what in messages[0], messages
 
-    def test_a_prompt_is_no_command(self, run, daemon):
-        said = run("sds_tune.lua", '--kick\'s "$(touch /tmp/x)" \\\nfm\n\nsteps=0;candidates=0')
+    def test_a_prompt_is_no_command(self, reaper, daemon):
+        said = reaper("sds_tune.lua", '--kick\'s "$(touch /tmp/x)" \\\nfm\n\nsteps=0;candidates=0')
         assert [line[2] for line in said if line[0] == "item"] == ['--kick\'s "$(touch /tmp/x)" \\']
 
 
@@ -219,12 +220,13 @@ DRIVE = r"""#N canvas 0 0 600 400 10;
 #X obj 10 120 print progress;
 #X obj 150 120 print result;
 #X obj 300 120 print words;
-#X obj 150 160 delay 300;
+#X obj 150 160 t b;
 #X msg 150 200 \; pd quit;
 #X obj 300 160 route error;
 #X obj 10 160 sel {cancel_at};
 #X msg 10 200 cancel;
 #X obj 10 30 delay 100;
+#X obj 220 200 delay 300;
 #X connect 0 0 11 0;
 #X connect 11 0 1 0;
 #X connect 1 0 2 {inlet};
@@ -234,7 +236,8 @@ DRIVE = r"""#N canvas 0 0 600 400 10;
 #X connect 2 1 6 0;
 #X connect 2 2 8 0;
 #X connect 8 0 6 0;
-#X connect 6 0 7 0;
+#X connect 6 0 12 0;
+#X connect 12 0 7 0;
 #X connect 2 0 9 0;
 #X connect 9 0 10 0;
 #X connect 10 0 2 0;
@@ -242,44 +245,45 @@ DRIVE = r"""#N canvas 0 0 600 400 10;
 """Sends one message to an inlet; from step ``cancel_at`` cancels; quits at a result or an error."""
 
 
+@pytest.fixture(scope="module")
+def pure_data(daemon):
+    home = daemon.home / "pd home"
+    install.install(DAWS["puredata"], home / ".local" / "lib" / "pd" / "extra")
+
+    def run(inlet, message, cancel_at=-1):
+        patch = daemon.home / "drive.pd"
+        patch.write_text(DRIVE.format(inlet=inlet, message=message, port=daemon.port, cancel_at=cancel_at))
+        words = ["pd", "-nogui", "-noaudio", "-nomidi", "-nrt", "-noprefs", "-stderr", "-open", str(patch)]
+        environment = os.environ | {"HOME": str(home)}
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, env=environment)
+        return [line.split(": ", 1) for line in done.stderr.splitlines() if ": " in line]
+
+    return run
+
+
 @pytest.mark.skipif(shutil.which("pd") is None, reason="puredata-core (pd) is not installed")
 class TestPureData:
     """Pure Data runs the abstraction from where `daw install puredata` puts it."""
 
-    @pytest.fixture(scope="class")
-    def run(self, daemon):
-        home = daemon.home / "pd home"
-        install.install(DAWS["puredata"], home / ".local" / "lib" / "pd" / "extra")
-
-        def run(inlet, message, cancel_at=-1):
-            patch = daemon.home / "drive.pd"
-            patch.write_text(DRIVE.format(inlet=inlet, message=message, port=daemon.port, cancel_at=cancel_at))
-            words = ["pd", "-nogui", "-noaudio", "-nomidi", "-nrt", "-noprefs", "-stderr", "-open", str(patch)]
-            environment = os.environ | {"HOME": str(home)}
-            done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False, env=environment)
-            return [line.split(": ", 1) for line in done.stderr.splitlines() if ": " in line]
-
-        return run
-
-    def test_pure_data_tunes(self, run, daemon):
-        said = run(0, r"kick\ drum\,\ bass fm steps=2 batch=1 candidates=0")
+    def test_pure_data_tunes(self, pure_data, daemon):
+        said = pure_data(0, r"kick\ drum\,\ bass fm steps=2 batch=1 candidates=0")
         result, folder = next(text for name, text in said if name == "result").split(" ", 1)
         assert result == "done" and Path(folder) == newest(daemon)
         check_tune(folder)
         assert ["progress", "2 2 0"] in said
 
-    def test_pure_data_separates(self, run, clip):
-        said = run(1, rf"{clip} kick\ drum violin steps=2")
+    def test_pure_data_separates(self, pure_data, clip):
+        said = pure_data(1, rf"{clip} kick\ drum violin steps=2")
         result, folder = next(text for name, text in said if name == "result").split(" ", 1)
         assert result == "done"
         check_stems([*sorted(Path(folder).glob("[0-9]*.wav")), Path(folder) / "residual.wav"], clip)
 
-    def test_pure_data_cancels(self, run):
-        said = run(0, "kick fm steps=100000 batch=1 candidates=0", cancel_at=1)
+    def test_pure_data_cancels(self, pure_data):
+        said = pure_data(0, "kick fm steps=100000 batch=1 candidates=0", cancel_at=1)
         assert next(text for name, text in said if name == "result").startswith("cancelled ")
 
-    def test_pure_data_is_told_what_is_wrong(self, run):
-        said = run(0, "kick fm steps=many")
+    def test_pure_data_is_told_what_is_wrong(self, pure_data):
+        said = pure_data(0, "kick fm steps=many")
         assert any(name == "words" and text.startswith("error steps") for name, text in said), said
 
 
