@@ -27,7 +27,9 @@ CANCEL_SUFFIX = ".cancel"
 
 def separate(answer: Path, port: int, clip: Path, stems: Sequence[str], options: Sequence[str]) -> bool:
     """Separate ``clip``; the answer names ``stems`` as ``[{"name", "path"}]``, the residual last. True when done."""
-    return _run(answer, port, lambda client: client.separate(clip, stems, **_named(options)), lambda f: _stems(f, stems))
+    return _run(
+        answer, port, lambda client: client.separate(clip, stems, **_named(options)), lambda f: _stems(f, stems)
+    )
 
 
 def tune(answer: Path, port: int, prompt: str, synth: str, plugin: str, options: Sequence[str]) -> bool:

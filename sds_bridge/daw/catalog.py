@@ -75,7 +75,7 @@ DAWS: dict[str, Daw] = {
             f"sds-bridge/{CONFIG}",
             "Edit > Lua Scripts > Script Manager > Action Scripts: set a slot to an 'SDS Bridge' script; select a region; run it",
             "stems as tracks at the region's position, which is muted; a tuned patch as a MIDI track with its plug-in",
-            "run in Ardour 7.3, without a display and in its editor, on Linux",
+            "run in Ardour 7.3 on Linux without a display; the dialogs and the editor's import were not",
         ),
         Daw(
             "reaper",

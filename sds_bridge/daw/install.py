@@ -26,7 +26,9 @@ class Installed:
     kept: list[Path]
 
 
-def install(daw: Daw, to: Path | None = None, port: int = 9000, force: bool = False, on: System | None = None) -> Installed:
+def install(
+    daw: Daw, to: Path | None = None, port: int = 9000, force: bool = False, on: System | None = None
+) -> Installed:
     """Write the files of ``daw`` under ``to``, or where it looks on this system (``on``).
 
     A file that is there and isn't as this program last wrote it is kept, unless ``force``.
@@ -90,7 +92,11 @@ def configuration(port: int) -> str:
 
 
 def _lua(text: str) -> str:
-    return '"' + "".join(c if c.isalnum() or c in " /._-:" else "".join(f"\\{b:03d}" for b in c.encode()) for c in text) + '"'
+    return (
+        '"'
+        + "".join(c if c.isalnum() or c in " /._-:" else "".join(f"\\{b:03d}" for b in c.encode()) for c in text)
+        + '"'
+    )
 
 
 def _manifest(folder: Path) -> dict[str, str]:

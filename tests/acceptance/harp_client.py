@@ -25,7 +25,7 @@ class Harp:
         self._at, self._path = parts.netloc, parts.path.rstrip("/")
 
     def controls(self) -> dict:
-        data = self._call("controls", b"{\"data\": []}")
+        data = self._call("controls", b'{"data": []}')
         assert isinstance(data[0], dict)
         for key in ("card", "inputs", "outputs"):
             assert key in data[0]
@@ -59,7 +59,7 @@ class Harp:
         return found
 
     def cancel(self) -> None:
-        self._call("cancel", b"{\"data\": []}")
+        self._call("cancel", b'{"data": []}')
 
     def _call(self, name: str, body: bytes) -> list:
         return self.finish(name, self._begin(name, body))

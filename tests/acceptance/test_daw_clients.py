@@ -79,7 +79,7 @@ class TestHarp:
         # JUCE writes a number box's value as a double
         check_stems(harp.process([file, "kick drum", "violin", 2.0, 0.0]), clip)
         assert any("job" in line for line in harp.log)
-        check_stems(sorted(newest(daemon).glob("[0-9]*.wav")) + [newest(daemon) / "residual.wav"], clip)
+        check_stems([*sorted(newest(daemon).glob("[0-9]*.wav")), newest(daemon) / "residual.wav"], clip)
 
     def test_harp_tunes(self, daemon):
         harp = self.model(daemon, "tune")
@@ -223,10 +223,11 @@ DRIVE = r"""#N canvas 0 0 600 400 10;
 #X obj 150 160 t b;
 #X msg 150 200 \; pd quit;
 #X obj 300 160 route error;
-#X obj 10 160 sel {cancel_at};
+#X obj 10 140 list split 1;
 #X msg 10 200 cancel;
 #X obj 10 30 delay 100;
 #X obj 220 200 delay 300;
+#X obj 10 170 moses {cancel_at};
 #X connect 0 0 11 0;
 #X connect 11 0 1 0;
 #X connect 1 0 2 {inlet};
@@ -239,7 +240,8 @@ DRIVE = r"""#N canvas 0 0 600 400 10;
 #X connect 6 0 12 0;
 #X connect 12 0 7 0;
 #X connect 2 0 9 0;
-#X connect 9 0 10 0;
+#X connect 9 0 13 0;
+#X connect 13 1 10 0;
 #X connect 10 0 2 0;
 """
 """Sends one message to an inlet; from step ``cancel_at`` cancels; quits at a result or an error."""
@@ -250,7 +252,7 @@ def pure_data(daemon):
     home = daemon.home / "pd home"
     install.install(DAWS["puredata"], home / ".local" / "lib" / "pd" / "extra")
 
-    def run(inlet, message, cancel_at=-1):
+    def run(inlet, message, cancel_at=1e9):
         patch = daemon.home / "drive.pd"
         patch.write_text(DRIVE.format(inlet=inlet, message=message, port=daemon.port, cancel_at=cancel_at))
         words = ["pd", "-nogui", "-noaudio", "-nomidi", "-nrt", "-noprefs", "-stderr", "-open", str(patch)]
@@ -290,7 +292,18 @@ class TestPureData:
 @pytest.mark.skipif(shutil.which("oscsend") is None, reason="liblo-tools (oscsend) is not installed")
 def test_oscsend_separates(daemon, clip):
     """It tunes in test_osc_clients.py."""
-    words = ["oscsend", "localhost", str(daemon.port), "/sds/separate", "issss", "5", str(clip), "kick", "bell", "steps=2"]
+    words = [
+        "oscsend",
+        "localhost",
+        str(daemon.port),
+        "/sds/separate",
+        "issss",
+        "5",
+        str(clip),
+        "kick",
+        "bell",
+        "steps=2",
+    ]
     before = newest(daemon)
     subprocess.run(words, check=True, timeout=10)
     end = time.monotonic() + 20

@@ -41,7 +41,9 @@ async def _model(request: Request) -> Model:
     name = request.path_params.get("model", "separate")
     found = model_named(name)
     if found is None:
-        raise HTTPException(404, f"{name[:40]!r}: no such model. Load /harp/separate, /harp/separate-1…4 or /harp/tune.")
+        raise HTTPException(
+            404, f"{name[:40]!r}: no such model. Load /harp/separate, /harp/separate-1…4 or /harp/tune."
+        )
     return found
 
 
@@ -110,7 +112,7 @@ async def follow(name: str, event: str, request: Request, here: Here, asked: Ask
 
 
 async def _progress(here: Service, model: Model, number: int, base: str) -> AsyncIterator[str]:
-    told, spoken, seen = "", -HEARTBEAT_SECONDS, None
+    told, spoken = "", -HEARTBEAT_SECONDS
     loop = asyncio.get_running_loop()
     while not here.stopping.is_set():
         job = here.store.get(number)

@@ -58,7 +58,9 @@ class Model:
         """
         inputs = self.controls()["inputs"]
         if len(data) != len(inputs):
-            raise InputError(f"data: {len(data)} values; {self.name} takes {len(inputs)}. Load the model again in HARP.")
+            raise InputError(
+                f"data: {len(data)} values; {self.name} takes {len(inputs)}. Load the model again in HARP."
+            )
         named = {c["label"]: _value(c, v) for c, v in zip(inputs, data, strict=True)}
         counts = {"seed": named["Seed"]} | ({"steps": named["Steps"]} if named["Steps"] else {})
         if self.kind == "tune":
@@ -96,7 +98,14 @@ def _text(label: str, info: str, value: str) -> dict[str, Any]:
 
 def _choice(label: str, info: str, choices: list[str]) -> dict[str, Any]:
     pairs = [[choice, choice] for choice in choices]
-    return {"label": label, "info": info, "choices": pairs, "value": choices[0], "multiselect": False, "type": "dropdown"}
+    return {
+        "label": label,
+        "info": info,
+        "choices": pairs,
+        "value": choices[0],
+        "multiselect": False,
+        "type": "dropdown",
+    }
 
 
 def _number(label: str, info: str, low: int, high: int, value: int) -> dict[str, Any]:
@@ -116,7 +125,9 @@ def _value(component: dict[str, Any], value: Any) -> Any:
             low, high = component["minimum"], component["maximum"]
             whole = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             if not whole or not low <= value <= high or int(value) != value:
-                raise InputError(f"{label}: {str(value)[:60]!r}; whole numbers from {low} to {high} are taken. Give one.")
+                raise InputError(
+                    f"{label}: {str(value)[:60]!r}; whole numbers from {low} to {high} are taken. Give one."
+                )
             return int(value)
         case _:
             if not isinstance(value, str):

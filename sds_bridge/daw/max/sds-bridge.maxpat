@@ -89,7 +89,7 @@
      "numoutlets": 1,
      "patching_rect": [
       130.0,
-      110.0,
+      125.0,
       130.0,
       22.0
      ],
@@ -107,7 +107,7 @@
      "numoutlets": 1,
      "patching_rect": [
       330.0,
-      110.0,
+      125.0,
       150.0,
       22.0
      ],
@@ -448,6 +448,44 @@
    },
    {
     "box": {
+     "id": "obj-25",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "patching_rect": [
+      130.0,
+      90.0,
+      45.0,
+      22.0
+     ],
+     "text": "t l b",
+     "outlettype": [
+      "",
+      ""
+     ]
+    }
+   },
+   {
+    "box": {
+     "id": "obj-26",
+     "maxclass": "newobj",
+     "numinlets": 1,
+     "numoutlets": 2,
+     "patching_rect": [
+      330.0,
+      90.0,
+      45.0,
+      22.0
+     ],
+     "text": "t l b",
+     "outlettype": [
+      "",
+      ""
+     ]
+    }
+   },
+   {
+    "box": {
      "id": "obj-24",
      "maxclass": "comment",
      "numinlets": 1,
@@ -494,7 +532,31 @@
       1
      ],
      "destination": [
+      "obj-25",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-25",
+      0
+     ],
+     "destination": [
       "obj-4",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-25",
+      1
+     ],
+     "destination": [
+      "obj-10",
       0
      ]
     }
@@ -506,7 +568,31 @@
       0
      ],
      "destination": [
+      "obj-26",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-26",
+      0
+     ],
+     "destination": [
       "obj-5",
+      0
+     ]
+    }
+   },
+   {
+    "patchline": {
+     "source": [
+      "obj-26",
+      1
+     ],
+     "destination": [
+      "obj-10",
       0
      ]
     }
