@@ -83,14 +83,14 @@ class TestHarp:
 
     def test_harp_tunes(self, daemon):
         harp = self.model(daemon, "tune")
-        (preview,) = harp.process(["kick drum", "fm", 2, 0])
+        (preview,) = harp.process(["kick drum", "fm", 2, 0, 0])
         assert preview == (newest(daemon) / "preview.wav").read_bytes()
         check_tune(newest(daemon))
 
     def test_cancel_ends_the_process_within_a_step(self, daemon):
         harp = self.model(daemon, "tune")
-        event = harp.begin(["kick drum", "fm", 100_000, 1])
-        daemon.until(int(event), 0)
+        event = harp.begin(["kick drum", "fm", 100_000, 0, 1])
+        daemon.until(int(event), 1)
         began = time.monotonic()
         harp.cancel()
         with pytest.raises(HarpError, match=f"job {event} was cancelled"):

@@ -34,6 +34,7 @@ class Model:
                     _text("What it should be", "as 'kick drum, bass, reverb'", "kick drum, bass, reverb"),
                     _choice("Synth", "which synth is tuned", ["fm", "modal", "dx7"]),
                     _number("Steps", "0 is the profile's own", 0, 100_000, 0),
+                    _number("Candidates", "sounds among which the start is chosen; 0 takes a plain one", 0, 1000, 96),
                     _number("Seed", "the same seed makes the same patch again", 0, 2**31 - 1, 0),
                 ],
                 "outputs": [_track("Preview", "the patch at C3")],
@@ -64,7 +65,8 @@ class Model:
         named = {c["label"]: _value(c, v) for c, v in zip(inputs, data, strict=True)}
         counts = {"seed": named["Seed"]} | ({"steps": named["Steps"]} if named["Steps"] else {})
         if self.kind == "tune":
-            return {"prompt": named["What it should be"], "synth": named["Synth"], **counts}
+            words = {"prompt": named["What it should be"], "synth": named["Synth"]}
+            return words | counts | {"candidates": named["Candidates"]}
         return {"clip": named["Clip"], "stems": [named[f"Stem {i + 1}"] for i in range(self.stems)], **counts}
 
     def results(self, files: Sequence[str]) -> list[str]:
