@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from sds_bridge import __version__
 from sds_bridge.daemon.access import Access
-from sds_bridge.daemon.http import files, jobs, knowledge, steps, uploads
+from sds_bridge.daemon.http import files, harp, jobs, knowledge, steps, uploads
 from sds_bridge.daemon.http.guard import Guard
 from sds_bridge.daemon.http.rendering import Renderer
 from sds_bridge.daemon.http.service import LARGEST_BODY, Service, answer_errors
@@ -49,12 +49,12 @@ def make_app(folder: Path, access: Access, token: str | None = None, hosts: froz
     )
     app.add_middleware(
         Guard,
-        largest=lambda path: uploads.LARGEST_UPLOAD if path == uploads.PATH else LARGEST_BODY,
+        largest=lambda path: uploads.LARGEST_UPLOAD if path == uploads.PATH or harp.is_upload(path) else LARGEST_BODY,
         token=token,
         hosts=hosts,
     )
     answer_errors(app)
-    for room in (knowledge, jobs, steps, files, uploads):
+    for room in (knowledge, jobs, steps, files, uploads, harp):
         app.include_router(room.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
