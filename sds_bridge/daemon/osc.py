@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import select
 import socket
 import struct
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from sds_bridge.errors import InputError
 LARGEST_SENT = 4000
 LARGEST_RECEIVED = 65_536
 DEEPEST_BUNDLE = 8
-_RECEIVE_BUFFER = 1 << 20
+# a burst of thousands of requests while a job is written to disk; the system may give less
+_RECEIVE_BUFFER = 4 << 20
 _BUNDLE = b"#bundle\0"
 
 log = logging.getLogger(__name__)
@@ -122,18 +124,16 @@ class Socket:
                 f"port {port} at {host} can't be had: {error.strerror}{holder(port)}. "
                 "Stop what holds it, or give another --port (0 takes a free one)."
             ) from None
+        self._socket.setblocking(False)
         self.endpoint: Endpoint = self._socket.getsockname()
 
     def receive(self, timeout: float) -> tuple[bytes, Endpoint] | None:
         """The next datagram and its sender, or None after ``timeout`` seconds."""
-        self._socket.settimeout(timeout)
         try:
+            if not select.select((self._socket,), (), (), timeout)[0]:
+                return None
             datagram, sender = self._socket.recvfrom(LARGEST_RECEIVED)
-        except (
-            TimeoutError,
-            BlockingIOError,
-            ConnectionError,
-        ):  # Windows reports here that an earlier answer found nobody
+        except (BlockingIOError, ConnectionError):  # Windows reports here that an earlier answer found nobody
             return None
         return datagram, sender[:2]
 
