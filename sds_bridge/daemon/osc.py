@@ -23,6 +23,7 @@ DEEPEST_BUNDLE = 8
 # a burst of thousands of requests while a job is written to disk; the system may give less
 _RECEIVE_BUFFER = 4 << 20
 _BUNDLE = b"#bundle\0"
+_TYPES = b"ihfdsbrmtTFN[]"
 
 log = logging.getLogger(__name__)
 Endpoint = tuple[str, int]
@@ -53,11 +54,21 @@ def decode(datagram: bytes, depth: int = 0) -> list[Message]:
         raise MalformedError(f"{datagram[:16]!r}: not OSC; a message starts with '/', a bundle with '#bundle'.")
     if len(datagram) % 4:
         raise MalformedError(f"{datagram[:16]!r}: {len(datagram)} bytes; an OSC message is a multiple of 4 long.")
+    _check_types(datagram)
     try:
         message = OscMessage(datagram)
         return [Message(message.address, list(message))]
     except Exception as error:  # python-osc lets UnicodeDecodeError, OverflowError and others through
         raise MalformedError(f"{datagram[:16]!r}: not a whole OSC message ({type(error).__name__}).") from None
+
+
+def _check_types(datagram: bytes) -> None:
+    """python-osc passes over a type that it doesn't know, so that the arguments behind it would change places."""
+    at = datagram.find(b"\0") // 4 * 4 + 4
+    if datagram[at : at + 1] == b",":
+        unknown = datagram[at + 1 :].split(b"\0", 1)[0].translate(None, _TYPES)
+        if unknown:
+            raise MalformedError(f"{datagram[:16]!r}: argument type {unknown[:1]!r} isn't known; i, f and s are taken.")
 
 
 def _decode_bundle(datagram: bytes, depth: int) -> list[Message]:

@@ -40,6 +40,8 @@ BAD = [
     b"/sds/ping\0\0\0,[s\0a\0\0\0",
     b"/sds/ping\0\0\0,]\0\0",
     b"/sds/ping\0\0\0,b\0\0\x7f\xff\xff\xff",
+    b"/sds/ping\0\0\0,Ss\0a\0\0\0b\0\0\0",
+    b"/sds/ping\0\0\0,zs\0a\0\0\0",
     b"#bundle\0",
     b"#bundle\0\0\0\0",
     bundle() + b"\0\0\0",
