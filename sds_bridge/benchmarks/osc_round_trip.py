@@ -31,7 +31,7 @@ PYTHON_OSC = """
 from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import BlockingOSCUDPServer
 dispatcher = Dispatcher()
-dispatcher.set_default_handler(lambda path, *values: (path, values))
+dispatcher.set_default_handler(lambda path, *values: (path, *values))
 server = BlockingOSCUDPServer(("127.0.0.1", 0), dispatcher)
 print(server.server_address[1], flush=True)
 server.serve_forever()
@@ -51,7 +51,7 @@ def main(rounds: Annotated[int, typer.Option(help="requests to each")] = 5000) -
                 "the daemon, /sds/ping": (bridge.port, ping),
                 "the daemon, /sds/job/status": (bridge.port, encode("/sds/job/status", 1, 1)),
             }
-            time.sleep(20.0)  # the tune of no steps ends, and its worker with it is idle
+            time.sleep(12.0)  # the tune of no steps ends, and its worker with it is idle
             print_table(measure(targets, rounds))
     finally:
         for process, _ in echoes:

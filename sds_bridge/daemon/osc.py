@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pythonosc.osc_message import OscMessage
-from pythonosc.osc_message_builder import OscMessageBuilder
 
 from sds_bridge.daemon.ports import holder
 from sds_bridge.errors import InputError
@@ -23,6 +22,7 @@ DEEPEST_BUNDLE = 8
 # a burst of thousands of requests while a job is written to disk; the system may give less
 _RECEIVE_BUFFER = 4 << 20
 _BUNDLE = b"#bundle\0"
+_INT, _FLOAT = struct.Struct(">i"), struct.Struct(">f")
 _TYPES = b"ihfdsbrmtTFN[]"
 
 log = logging.getLogger(__name__)
@@ -94,10 +94,9 @@ def encode(address: str, *values: Value) -> bytes:
     """One message of i, f and s, at most ``LARGEST_SENT`` bytes: its longest strings are cut with '…' to fit."""
     fitted = list(values)
     while True:
-        builder = OscMessageBuilder(address)
-        for value in fitted:
-            builder.add_arg(*_tagged(value))
-        datagram = builder.build().dgram
+        tagged = [_tagged(value) for value in fitted]
+        tags = "," + "".join(tag for tag, _ in tagged)
+        datagram = b"".join([_padded(address), _padded(tags), *(data for _, data in tagged)])
         if len(datagram) <= LARGEST_SENT:
             return datagram
         longest = max(range(len(fitted)), key=lambda i: len(fitted[i].encode()) if isinstance(fitted[i], str) else 0)  # type: ignore[union-attr]
@@ -105,16 +104,22 @@ def encode(address: str, *values: Value) -> bytes:
         fitted[longest] = text[: len(text) * 3 // 4 - 1] + "…"
 
 
-def _tagged(value: Value) -> tuple[Value, str]:
+def _tagged(value: Value) -> tuple[str, bytes]:
+    """A value's type tag and bytes. Integers beyond 32 bits become strings, floats beyond theirs infinite."""
     if isinstance(value, str):
-        return value.replace("\0", ""), "s"
+        return "s", _padded(value.replace("\0", ""))
     if isinstance(value, int):
-        return (value, "i") if -(2**31) <= value < 2**31 else (str(value), "s")
+        return ("i", _INT.pack(value)) if -(2**31) <= value < 2**31 else ("s", _padded(str(value)))
     try:
-        struct.pack(">f", value)
+        return "f", _FLOAT.pack(value)
     except OverflowError:
-        return math.copysign(math.inf, value), "f"
-    return value, "f"
+        return "f", _FLOAT.pack(math.copysign(math.inf, value))
+
+
+def _padded(text: str) -> bytes:
+    """OSC-string: at least one NUL, to a multiple of 4."""
+    data = text.encode("utf-8", "replace")
+    return data + bytes(4 - len(data) % 4)
 
 
 class Socket:

@@ -1,10 +1,12 @@
 """OSC on the wire: bytes by the specification's own examples, and garbage."""
 
+import random
 import struct
 
 import pytest
 from osc_datagrams import FOO, OSCILLATOR, PING, bundle
 from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
 
 from sds_bridge.daemon.osc import LARGEST_SENT, MalformedError, decode, encode
 
@@ -96,3 +98,22 @@ def test_encode_cuts_strings_to_fit():
     asked, text, last = list(OscMessage(datagram))
     assert (asked, last) == ("id", "short")
     assert text.startswith("wörd wörd") and text.endswith("…")
+
+
+def test_encode_is_byte_for_byte_python_oscs():
+    draw = random.Random(0)
+    for _ in range(500):
+        values = [
+            draw.choice(
+                [
+                    draw.randrange(-(2**31), 2**31),
+                    draw.uniform(-1e6, 1e6),
+                    "é€x"[: draw.randrange(4)] * draw.randrange(9),
+                ]
+            )
+            for _ in range(draw.randrange(8))
+        ]
+        builder = OscMessageBuilder("/sds/" + "x" * draw.randrange(9))
+        for value in values:
+            builder.add_arg(value)
+        assert encode(builder.address, *values) == builder.build().dgram
