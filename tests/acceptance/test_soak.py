@@ -1,6 +1,7 @@
 """A real daemon under bad input. ``SDS_BRIDGE_SOAK=100`` makes it 200,000 datagrams and five minutes of schemathesis."""
 
 import os
+import queue
 import random
 import re
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from daemon_process import DaemonProcess, no_traceback
 
+from sds_bridge.benchmarks import osc_load
 from sds_bridge.daemon.osc import decode, encode
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
@@ -70,6 +72,17 @@ def test_mutated_datagrams_do_no_harm(daemon):
     assert tree(outside) == before
     assert daemon.process.poll() is None
     assert daemon.log.stat().st_size < 200 * 1024 + 20_000 * SOAK
+    no_traceback(daemon)
+
+
+def test_a_thousand_requests_a_second_are_all_answered(daemon):
+    """`python -m sds_bridge.benchmarks.osc_load` does it from four clients beside a tune, and times both."""
+    job = daemon.client.tune("kick", steps=0)
+    daemon.client.cancel(job)
+    seen = queue.SimpleQueue()
+    osc_load.client_process(daemon.port, job, 1000.0, max(1.0, SOAK / 2), seen)
+    sent, latencies = seen.get()
+    assert len(latencies) == sent >= 1000
     no_traceback(daemon)
 
 
