@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import sds_bridge
-from sds_bridge.cli import daw, distil, plugins, presets, send, service
+from sds_bridge.cli import daw, distil, osc, plugins, presets, send, service
 from sds_bridge.cli.console import console
 from sds_bridge.errors import SdsBridgeError
 
@@ -23,6 +23,7 @@ for group in (distil, presets, plugins, service):
 app.add_typer(plugins.plugins, name="plugins")
 app.add_typer(send.app, name="send")
 app.add_typer(daw.app, name="daw")
+app.add_typer(osc.app, name="osc")
 
 
 @app.callback(invoke_without_command=True)

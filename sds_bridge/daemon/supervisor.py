@@ -18,6 +18,8 @@ WORKER = (sys.executable, "-m", "sds_bridge.daemon.worker")
 STOP_SECONDS = 60.0
 LONGEST_PAUSE = 30.0
 DEATHS_TO_TELL = 3
+# Windows' own way of what the worker itself does elsewhere
+_GIVE_WAY = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 # no step takes as long, nor does loading a prior from disk
 HUNG_SECONDS = 900.0
 
@@ -61,6 +63,7 @@ class Supervisor:
                 stdin=subprocess.PIPE,
                 # torch's idle threads must sleep, not spin: two such programs on the same cores stop one another
                 env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
+                creationflags=_GIVE_WAY,
             )
 
     def _bury(self, process: subprocess.Popen[bytes]) -> None:

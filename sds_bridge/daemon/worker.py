@@ -7,6 +7,7 @@ kernel's own signal, elsewhere when standard input closes), and holds ``worker.l
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import logging
 import math
@@ -28,6 +29,7 @@ from sds_bridge.tasks.requests import Progress, Report, Result, SeparateRequest,
 
 IDLE_SECONDS = 0.1
 WRITE_INTERVAL = 0.1
+NICE = 10
 
 log = logging.getLogger(__name__)
 Task = Callable[[Any, Path, Report, ShouldStop], Result]
@@ -125,6 +127,13 @@ def _warm_up() -> None:
         log.exception("torch or a task can't be imported")
 
 
+def _give_way() -> None:
+    """A DAW on the same cores, and the daemon's answers, come first."""
+    if hasattr(os, "nice"):
+        with contextlib.suppress(OSError):
+            os.nice(NICE)
+
+
 def _end_with_parent(stopping: threading.Event) -> None:
     if sys.platform == "linux":
         import ctypes
@@ -147,6 +156,7 @@ def main(arguments: Sequence[str] | None = None, task: Callable[[str], Task] = _
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _give_way()
     stopping = threading.Event()
     _end_with_parent(stopping)
     try:
