@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import sds_bridge
-from sds_bridge.cli import daw, distil, osc, plugins, presets, send, service
+from sds_bridge.cli import daw, distil, jobs, osc, plugins, presets, send, service
 from sds_bridge.cli.console import console
 from sds_bridge.errors import SdsBridgeError
 
@@ -24,6 +24,7 @@ app.add_typer(plugins.plugins, name="plugins")
 app.add_typer(send.app, name="send")
 app.add_typer(daw.app, name="daw")
 app.add_typer(osc.app, name="osc")
+app.add_typer(jobs.app, name="jobs")
 
 
 @app.callback(invoke_without_command=True)

@@ -21,9 +21,11 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="option of the request, as steps=50; repeat for more")
 ]
 
+PriorityOption = Annotated[int, typer.Option(help="-100 to 100; the highest goes first, then the oldest")]
 
-def _options(pairs: list[str] | None) -> dict[str, object]:
-    found: dict[str, object] = {}
+
+def _options(pairs: list[str] | None, priority: int) -> dict[str, object]:
+    found: dict[str, object] = {"priority": priority} if priority else {}
     for pair in pairs or []:
         key, sign, value = pair.partition("=")
         if not sign or not key:
@@ -51,6 +53,7 @@ def send_tune(
     prompt: Annotated[str, typer.Argument(help="what the sound should be")],
     synth: Annotated[str, typer.Option(help="fm, modal or dx7")] = "fm",
     options: SetOption = None,
+    priority: PriorityOption = 0,
     wait: Annotated[bool, typer.Option(help="follow the job to its end")] = True,
     port: PortOption = 9000,
     host: HostOption = "127.0.0.1",
@@ -60,7 +63,7 @@ def send_tune(
     from sds_bridge.daemon.client import Client
 
     with Client(host, port, token) as client:
-        _await(client, client.tune(prompt, synth, **_options(options)), wait)
+        _await(client, client.tune(prompt, synth, **_options(options, priority)), wait)
 
 
 @app.command("separate")
@@ -68,6 +71,7 @@ def send_separate(
     clip: Annotated[Path, typer.Argument(help="audio file in a folder that the daemon allows")],
     stem: Annotated[list[str], typer.Option(help="what one source is; repeat for more")],
     options: SetOption = None,
+    priority: PriorityOption = 0,
     wait: Annotated[bool, typer.Option(help="follow the job to its end")] = True,
     port: PortOption = 9000,
     host: HostOption = "127.0.0.1",
@@ -77,7 +81,7 @@ def send_separate(
     from sds_bridge.daemon.client import Client
 
     with Client(host, port, token) as client:
-        _await(client, client.separate(clip, stem, **_options(options)), wait)
+        _await(client, client.separate(clip, stem, **_options(options, priority)), wait)
 
 
 @app.command("cancel")

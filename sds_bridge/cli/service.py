@@ -30,12 +30,24 @@ def serve(
     allow: Annotated[
         list[Path] | None, typer.Option(help="folder that clients may name files in; repeat for more")
     ] = None,
+    keep_days: Annotated[
+        float | None, typer.Option(help="remove what a job wrote so many days after its end; else all is kept")
+    ] = None,
+    keep_gb: Annotated[
+        float | None, typer.Option(help="remove the oldest results when all take more than so many GB")
+    ] = None,
+    hung_after: Annotated[
+        float, typer.Option(help="end a worker that was silent for so many seconds, and try its job again")
+    ] = 900.0,
 ) -> None:
     """Run the daemon that a DAW talks to over OSC, and serve the page."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from sds_bridge.daemon.app import serve as run
+    from sds_bridge.daemon.retention import keep_of
 
-    run(folder, port, reply_port, host, allow or [], http_port=http_port if http else None, token=token)
+    serving = http_port if http else None
+    keep = keep_of(keep_days, keep_gb)
+    run(folder, port, reply_port, host, allow or [], http_port=serving, token=token, hung=hung_after, keep=keep)
 
 
 @app.command()

@@ -44,7 +44,7 @@ class Address:
         if self.options is None:
             return ()
         positional = {argument.name for argument in self.takes}
-        return (*(name for name in self.options.model_fields if name not in positional), "token")
+        return (*(name for name in self.options.model_fields if name not in positional), "priority", "token")
 
     def usage(self) -> str:
         takes = [f"[{a}]" if self.bare and a.name == "id" else str(a) for a in self.takes]
@@ -76,7 +76,8 @@ TABLE: dict[str, Address] = {
         Address(
             "/sds/tune",
             "Tune a synth (fm, modal or dx7) to a text. Options are strings key=value; lock takes names joined by commas, "
-            "start the path of a patch.json, token makes a repeated request give the same job.",
+            "start the path of a patch.json, token makes a repeated request give the same job, the highest priority "
+            "(-100 to 100, else 0) goes first.",
             _arguments("id:id prompt:s synth:s"),
             _arguments("id:id job:i folder:s"),
             TuneRequest,

@@ -35,7 +35,8 @@ class Announcer:
             told = self._told.setdefault(job.id, _Told(-PROGRESS_INTERVAL))
             if job.message != told.message:
                 told.message = job.message
-                self._push(job, "/sds/job/message", job.id, job.message)
+                if job.message:
+                    self._push(job, "/sds/job/message", job.id, job.message)
             if job.step != told.step and (job.status.ended or self._clock() - told.at >= PROGRESS_INTERVAL):
                 told.at, told.step = self._clock(), job.step
                 self._push(job, "/sds/job/progress", job.id, job.step, job.steps, float(job.seconds_left))

@@ -23,6 +23,8 @@ from sds_bridge.daemon.commands import Commands
 from sds_bridge.daemon.lock import ProcessLock
 from sds_bridge.daemon.monitor import Monitor
 from sds_bridge.daemon.osc import Socket
+from sds_bridge.daemon.retention import KEEP_ALL, Keep, Sweeper, keep_of, told
+from sds_bridge.daemon.silence import HUNG_SECONDS
 from sds_bridge.daemon.store import Status, Store
 from sds_bridge.daemon.supervisor import WORKER, Supervisor
 from sds_bridge.errors import InputError, SdsBridgeError
@@ -41,6 +43,8 @@ def serve(
     worker: Sequence[str] = WORKER,
     http_port: int | None = None,
     token: str | None = None,
+    hung: float = HUNG_SECONDS,
+    keep: Keep = KEEP_ALL,
 ) -> None:
     """Run until SIGINT or SIGTERM; the running job then stops at its next step and goes on at the next start.
 
@@ -53,6 +57,8 @@ def serve(
         http_port: TCP, for HTTP and the page; 0 takes a free one, None leaves HTTP out.
         host: beyond loopback every request needs a token.
         token: asked for on loopback too; None takes ``folder/token`` where one is needed, and makes that when missing.
+        hung: seconds of silence after which a worker is ended and its job tried again.
+        keep: how long results are kept, and how much of them.
 
     Raises:
         InputError: a port or host that can't be had, a folder or token that can't be used.
@@ -64,9 +70,12 @@ def serve(
     folder = _prepare(folder)
     with ExitStack() as stack:
         try:
-            stack.enter_context(ProcessLock(folder / "daemon.lock", 1.0))
-        except TimeoutError:
-            raise InputError(f"{folder}: another daemon works in it. Stop that, or give another --dir.") from None
+            lock = stack.enter_context(ProcessLock(folder / "daemon.lock", 1.0))
+        except TimeoutError as error:
+            raise InputError(
+                f"{folder}: another daemon works in it ({error}). Send your requests to that one, stop it, "
+                "or give another --dir."
+            ) from None
         kept = token is None
         if token is not None or not local:
             token = token_of(folder, token)
@@ -74,7 +83,7 @@ def serve(
         stack.callback(store.close)
         osc = Socket(host, port)
         stack.callback(osc.close)
-        supervisor = Supervisor(store, folder, worker)
+        supervisor = Supervisor(store, folder, worker, hung)
         supervisor.recover()
         access = Access([*allow, folder] if allow else defaults(folder), private=[folder / TOKEN_FILE])
         http = None
@@ -83,6 +92,13 @@ def serve(
 
             http = HttpServer(host, http_port, folder, access, token, names_of(host), osc.endpoint)
             stack.callback(http.stop)
+        where = f"OSC port {osc.endpoint[1]}"
+        lock.tell(where if http is None else f"{where}, page at {http.url}")
+        sweeper = Sweeper(store.path, folder, keep)
+        sweeper.start()
+        stack.callback(sweeper.stop)
+        if told(keep):
+            log.info("%s", told(keep))
         monitor = Monitor(osc.send)
         commands = Commands(store, access, folder, osc.endpoint[1], reply_port, osc.send, Admission(token), monitor)
         announcer = Announcer(store, folder, monitor.send)
@@ -185,6 +201,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--token", default=os.environ.get("SDS_BRIDGE_TOKEN"), help="better by $SDS_BRIDGE_TOKEN")
     parser.add_argument("--allow", type=Path, action="append", default=[])
+    parser.add_argument("--hung-after", type=float, default=HUNG_SECONDS)
+    parser.add_argument("--keep-days", type=float)
+    parser.add_argument("--keep-gb", type=float)
     given = parser.parse_args(arguments)
     try:
         serve(
@@ -195,6 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.allow,
             http_port=given.http_port,
             token=given.token,
+            hung=given.hung_after,
+            keep=keep_of(given.keep_days, given.keep_gb),
         )
     except SdsBridgeError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -136,8 +136,8 @@ class Commands:
         return self._queue(self._intake.separate, call.values | call.options, call, sender)
 
     def _queue(self, take: Callable[..., Job], values: dict[str, Any], call: Call, sender: Endpoint) -> Answer:
-        token = values.pop("token", None)
-        job = take(values, call.id, self.endpoints(sender), token)
+        token, priority = values.pop("token", None), _whole("priority", values.pop("priority", "0"))
+        job = take(values, call.id, self.endpoints(sender), token, priority)
         return [[job.id, str(job_folder(self._folder, job.id))]]
 
     def _cancel(self, call: Call, sender: Endpoint) -> Answer:
@@ -214,3 +214,10 @@ def _help_rows() -> Answer:
         options = f" Options: {', '.join(address.option_names)}." if address.options else ""
         rows.append([row, len(TABLE), address.path, takes, address.doc + options])
     return rows
+
+
+def _whole(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"{name}: {text[:60]!r} is not a whole number. Give one as {name}=1.") from None

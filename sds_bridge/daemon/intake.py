@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sds_bridge import audio
+from sds_bridge.daemon import estimate
 from sds_bridge.daemon.access import Access, free_job_id
-from sds_bridge.daemon.store import ClientId, Endpoint, Job, Store
+from sds_bridge.daemon.store import PRIORITIES, ClientId, Endpoint, Job, Store
 from sds_bridge.errors import InputError
 from sds_bridge.tasks.requests import SeparateRequest, TuneRequest, parse
 
@@ -30,12 +31,13 @@ class Intake:
         client_id: ClientId = "",
         reply: Sequence[Endpoint] = (),
         token: str | None = None,
+        priority: int = 0,
     ) -> Job:
         """Queue a tune from the fields of TuneRequest; ``start`` must be a readable file.
 
         Raises:
             InputError: a field that can't be used.
-            JobError: the queue is full.
+            JobError: the queue is full, or the job needs more memory or disk than there is.
         """
         checked = dict(values)
         if checked.get("start") is not None:
@@ -45,7 +47,7 @@ class Intake:
                     f"start: {start}: is no file, or has over {LARGEST_PATCH >> 20} MB. Give a patch.json."
                 )
             checked["start"] = str(start)
-        return self._create("tune", TuneRequest, checked, client_id, reply, token)
+        return self._create("tune", TuneRequest, checked, client_id, reply, token, priority)
 
     def separate(
         self,
@@ -53,13 +55,15 @@ class Intake:
         client_id: ClientId = "",
         reply: Sequence[Endpoint] = (),
         token: str | None = None,
+        priority: int = 0,
     ) -> Job:
         """Queue a separation from the fields of SeparateRequest, its clip checked by its header; raises as ``tune``."""
         clip = self._access.readable(values["clip"], "clip")
         if not clip.is_file():
             raise InputError(f"clip: {clip}: is a folder. Give the path of an audio file.")
         audio.check_header(clip)
-        return self._create("separate", SeparateRequest, {**values, "clip": str(clip)}, client_id, reply, token)
+        checked = {**values, "clip": str(clip)}
+        return self._create("separate", SeparateRequest, checked, client_id, reply, token, priority)
 
     def _create(
         self,
@@ -69,11 +73,21 @@ class Intake:
         client_id: ClientId,
         reply: Sequence[Endpoint],
         token: str | None,
+        priority: int,
     ) -> Job:
+        lowest, highest = PRIORITIES
+        if not lowest <= priority <= highest:
+            raise InputError(f"priority: {priority}; {lowest} to {highest} is allowed, the highest goes first.")
         if "prior" in values:
             values["prior"] = self._access.prior(values["prior"])
-        request = parse(model, values).model_dump(mode="json")
-        job = self._store.create(kind, request, client_id, reply, token, free_job_id(self._folder))
+        parsed = parse(model, values)
+        known = None if token is None else self._store.made_by(token)
+        if known is not None:
+            return known
+        need = estimate.tune(parsed) if kind == "tune" else estimate.separation(parsed)
+        estimate.check(need, self._folder)
+        request, at_least = parsed.model_dump(mode="json"), free_job_id(self._folder)
+        job = self._store.create(kind, request, client_id, reply, token, at_least, priority, need)
         log.info("job %d: %s %s", job.id, kind, what(job))
         return job
 

@@ -6,16 +6,32 @@ from pathlib import Path
 
 
 def holder(port: int, proc: Path = Path("/proc"), protocol: str = "udp") -> str:
-    """``" (held by python3, process 123)"``, or nothing when it can't be seen. ``protocol`` is ``udp`` or ``tcp``."""
-    try:
-        rows = [line.split() for line in (proc / "net" / protocol).read_text().splitlines()[1:]]
-    except OSError:
-        return ""
-    links = {f"socket:[{row[9]}]" for row in rows if int(row[1].rpartition(":")[2], 16) == port}
+    """``" (held by python3, process 123)"``, or nothing when it can't be seen. ``protocol`` is ``udp`` or ``tcp``.
+
+    A socket for both IPv6 and IPv4 holds it too. Of another user's process only the user can be told.
+    """
+    rows: list[list[str]] = []
+    for table in (protocol, f"{protocol}6"):
+        try:
+            rows += [line.split() for line in (proc / "net" / table).read_text().splitlines()[1:]]
+        except OSError:
+            continue
+    # a connection that ended (state 06) holds no port against a listener
+    found = [row for row in rows if int(row[1].rpartition(":")[2], 16) == port and row[3] != "06"]
+    links = {f"socket:[{row[9]}]" for row in found}
     for process in proc.glob("[0-9]*"):
         try:
             if any(str(fd.readlink()) in links for fd in (process / "fd").iterdir()):
                 return f" (held by {(process / 'comm').read_text().strip()}, process {process.name})"
         except OSError:
             continue
-    return ""
+    return f" (held by a process of user {_user(int(found[0][7]))})" if found else ""
+
+
+def _user(number: int) -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(number).pw_name
+    except (ImportError, KeyError):
+        return str(number)

@@ -2,6 +2,7 @@
 
 ``python -m sds_bridge.daemon.worker --store jobs.sqlite --folder DIR``. It ends with its parent (on Linux by the
 kernel's own signal, elsewhere when standard input closes), and holds ``worker.lock`` for as long as it lives.
+A job for which there is no room waits, and one that runs out of it is put back: both go on when there is room again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import math
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -21,15 +23,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sds_bridge.daemon import memory, room
 from sds_bridge.daemon.access import job_folder
 from sds_bridge.daemon.lock import ORPHAN_SECONDS, ProcessLock, worker_lock
 from sds_bridge.daemon.store import Job, Store
+from sds_bridge.daemon.supervisor import NO_ROOM
 from sds_bridge.errors import SdsBridgeError
 from sds_bridge.tasks.requests import Progress, Report, Result, SeparateRequest, ShouldStop, TuneRequest, parse
 
 IDLE_SECONDS = 0.1
+WAIT_SECONDS = 1.0
 WRITE_INTERVAL = 0.1
 NICE = 10
+LOOK_SECONDS = 0.5
+RETRY_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
 Task = Callable[[Any, Path, Report, ShouldStop], Result]
@@ -63,10 +70,12 @@ class Worker:
         self._store, self._folder, self._task = store, folder, task
         self._name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._cold = task is _task
+        self._no_room = False
+        self._looked = -LOOK_SECONDS
 
     def run(self) -> None:
         while not self.stopping.is_set():
-            job = self._store.claim(self._name)
+            job = self._next()
             if job is None:
                 self.stopping.wait(IDLE_SECONDS)
             else:
@@ -75,33 +84,91 @@ class Worker:
                     _warm_up()
                 self._run(job)
 
+    def _next(self) -> Job | None:
+        """Claim the job whose turn it is, once there is room for it."""
+        waiting = self._store.next_queued()
+        if waiting is None:
+            return None
+        why = lacking(waiting, self._folder)
+        if not why:
+            return self._store.claim(self._name)
+        self._write(lambda: self._store.remark_queued(f"waits for room: {why}. It starts by itself", waiting.id))
+        self.stopping.wait(WAIT_SECONDS)
+        return None
+
     def _run(self, job: Job) -> None:
         out = job_folder(self._folder, job.id)
+        self._no_room = False
+        log.info("job %d: attempt %d", job.id, job.attempts)
         try:
             out.mkdir(parents=True, exist_ok=True)
+            room.clear_halves(out)
             request = parse(REQUESTS[job.kind], job.request)
             result = self._task(job.kind)(request, out, self._reporter(job), lambda: self._should_stop(job))
-        except SdsBridgeError as error:
-            self._store.fail(job.id, self._name, " ".join(str(error).split()))
-        except MemoryError:
-            self._store.fail(
-                job.id, self._name, f"job {job.id}: out of memory. Use a smaller batch, or fewer or shorter stems."
-            )
         except Exception as error:
-            log.exception("job %d", job.id)
-            text = " ".join(f"job {job.id}: internal error ({type(error).__name__}: {error})"[:500].split())
-            self._store.fail(job.id, self._name, f"{text}. The daemon's log says more; please report it.")
+            full = room.tells_full(error) or (not isinstance(error, SdsBridgeError) and room.is_short(self._folder))
+            room.clear_halves(out)
+            if full:
+                self._pause(job)
+            else:
+                self._fail(job, error)
         else:
             self._settle(job, result)
 
+    def _fail(self, job: Job, error: Exception) -> None:
+        if isinstance(error, SdsBridgeError):
+            text = " ".join(str(error).split())
+        elif isinstance(error, MemoryError):
+            text = f"job {job.id}: out of memory. Use a smaller batch, or fewer or shorter stems."
+        else:
+            log.error("job %d", job.id, exc_info=error)
+            text = " ".join(f"job {job.id}: internal error ({type(error).__name__}: {error})"[:500].split())
+            text += ". The daemon's log says more; please report it."
+        self._told(lambda: self._store.fail(job.id, self._name, text))
+
     def _settle(self, job: Job, result: Result) -> None:
-        if result.stopped and self.stopping.is_set() and not self._store.get(job.id).cancel_requested:
-            return  # the daemon queues it again, and it goes on from its checkpoint
+        if result.stopped and not self._store.get(job.id).cancel_requested:
+            if self.stopping.is_set():
+                return  # the daemon queues it again, and it goes on from its checkpoint
+            if self._no_room:
+                self._pause(job)
+                return
         values = {"files": [str(file) for file in result.files], "summary": result.summary}
-        self._store.finish(job.id, self._name, values, cancelled=result.stopped)
+        self._told(lambda: self._store.finish(job.id, self._name, values, cancelled=result.stopped))
+        log.info("job %d: ended", job.id)
+
+    def _pause(self, job: Job) -> None:
+        there = room.megabytes(room.free(self._folder))
+        message = f"paused, for the disk of {self._folder} is full ({there} free). Make room; it goes on by itself"
+        if not room.is_short(self._folder):
+            message = (
+                f"paused, for {self._folder} takes no more, though {there} are free on its disk: a quota, or a limit on "
+                f"the size of files. Raise it; the job tries again every {RETRY_SECONDS:.0f} s"
+            )
+        log.warning("job %d: %s", job.id, message)
+        self._told(lambda: self._store.pause(job.id, self._name, message))
+        if not room.is_short(self._folder):
+            self.stopping.wait(RETRY_SECONDS)
+
+    def _told(self, tell: Callable[[], None]) -> None:
+        """Tell the store how a job ended, however long the disk is full."""
+        while True:
+            try:
+                return tell()
+            except sqlite3.OperationalError as error:
+                if not room.tells_full(error):
+                    raise
+                log.error("the disk is too full to note how a job ended; waiting for room")
+            if self.stopping.wait(WAIT_SECONDS):
+                raise SystemExit(NO_ROOM)
 
     def _should_stop(self, job: Job) -> bool:
-        return self.stopping.is_set() or self._store.must_stop(job.id, self._name)
+        now = time.monotonic()
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            self._no_room = self._no_room or room.is_short(self._folder)
+            self._write(lambda: self._store.beat(job.id, self._name))
+        return self.stopping.is_set() or self._no_room or self._store.must_stop(job.id, self._name)
 
     def _reporter(self, job: Job) -> Report:
         written = -WRITE_INTERVAL
@@ -113,9 +180,24 @@ class Worker:
                 return
             written = now
             left = progress.seconds_left if math.isfinite(progress.seconds_left) else -1.0
-            self._store.progress(job.id, self._name, progress.step, progress.steps, left, progress.message)
+            step, steps, message = progress.step, progress.steps, progress.message
+            self._write(lambda: self._store.progress(job.id, self._name, step, steps, left, message))
 
         return report
+
+    def _write(self, write: Callable[[], object]) -> None:
+        """A write without which a job can go on: a full disk stops it at its next step instead."""
+        try:
+            write()
+        except sqlite3.OperationalError as error:
+            if not room.tells_full(error):
+                raise
+            self._no_room = True
+
+
+def lacking(job: Job, folder: Path) -> str:
+    """What a job that waits would need and there isn't just now, or nothing."""
+    return room.lacking(folder, job.disk) or memory.lacking(job.memory)
 
 
 def _warm_up() -> None:

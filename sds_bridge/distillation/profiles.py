@@ -1,15 +1,15 @@
-"""Settings of a distillation run, by name."""
+"""Settings of a distillation run, by name. Imports no torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from sds_bridge.distillation.timesteps import Schedule
-from sds_bridge.distillation.update import Update
-
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    from sds_bridge.distillation.timesteps import Schedule
+    from sds_bridge.distillation.update import Update
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -34,7 +35,8 @@ class Recorder:
         """Row ``step`` (0 is the start) from arrays or tensors ``[1, size]``."""
         row = np.concatenate([np.asarray(positions[p.name][0], np.float32) for p in self.declared])
         self.file.seek(step * self.width * 4)
-        self.file.write(row.tobytes())
+        if self.file.write(row.tobytes()) != row.nbytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def row(self, step: int) -> dict[str, np.ndarray]:
         """The arrays ``[1, size]`` that were added as row ``step``."""

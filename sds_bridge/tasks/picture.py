@@ -12,6 +12,9 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+# a picture of a long clip has no more columns to show, and would take gigabytes
+MOST_FRAMES = 2000
+
 
 def spectrogram(axes: Axes, samples: np.ndarray, rate: int, title: str) -> None:
     """Log-frequency spectrogram of ``[channels, length]``, 80 dB below the clip's peak."""
@@ -20,11 +23,12 @@ def spectrogram(axes: Axes, samples: np.ndarray, rate: int, title: str) -> None:
         mono = mono + 1e-9
     window = 2048
     padded = np.pad(mono, window // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[:: window // 8]
+    hop = max(window // 8, mono.size // MOST_FRAMES)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
     magnitude = np.abs(np.fft.rfft(frames * np.hanning(window), axis=1)).T
     decibels = 20 * np.log10(np.maximum(magnitude, 1e-9))
     decibels -= decibels.max()
-    time = np.arange(frames.shape[0]) * (window // 8) / rate
+    time = np.arange(frames.shape[0]) * hop / rate
     axes.pcolormesh(time, np.fft.rfftfreq(window, 1 / rate), decibels, vmin=-80, vmax=0, cmap="magma", rasterized=True)
     axes.set_yscale("log")
     axes.set_ylim(40, min(rate / 2, 16000))

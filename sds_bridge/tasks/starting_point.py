@@ -140,11 +140,19 @@ def found_before(folder: Path, identity: str, default: Tensors, look: Callable[[
     return start
 
 
-def best_step(judge: Judge, positions: Callable[[int], Tensors], steps: int, first: int, seed: int) -> int:
+def best_step(
+    judge: Judge, positions: Callable[[int], Tensors], steps: int, first: int, seed: int, report: Report
+) -> int:
     """The step, of some from ``first`` to the last, whose sound has the most evidence under draws of its own."""
     draws = judge.draws(FINAL_DRAWS, seed, 3)
-    asked = {max(first, round(steps * k / LOOKS)) for k in range(LOOKS + 1)}
-    return max(asked, key=lambda step: (judge(judge.latents(positions(step))[0], draws), step))
+    asked = sorted({max(first, round(steps * k / LOOKS)) for k in range(LOOKS + 1)})
+    scores: list[tuple[float, int]] = []
+    began = time.monotonic()
+    for done, step in enumerate(asked, 1):
+        scores.append((judge(judge.latents(positions(step))[0], draws), step))
+        left = (time.monotonic() - began) / done * (len(asked) - done)
+        report(Progress(steps, steps, 0.0, left, doing=f"choosing a step, {done} of {len(asked)}"))
+    return max(scores)[1]
 
 
 def _teller(report: Report, steps: int, total: int) -> Callable[[int], None]:

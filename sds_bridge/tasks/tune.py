@@ -185,7 +185,7 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
         return Result(out, [], {"steps": outcome.steps}, stopped=True)
     if settings.keep_best and outcome.steps:
         # a start that was chosen may be the best; one that was given is to be changed
-        outcome.kept = best_step(judge, recorded, outcome.steps, 0 if begun is not start else 1, request.seed)
+        outcome.kept = best_step(judge, recorded, outcome.steps, 0 if begun is not start else 1, request.seed, report)
         outcome.values = recorded(outcome.kept)
     blended = {name for name in plan.start if name not in plan.frozen}
     outcome.values |= {n: torch.lerp(start[n], outcome.values[n], request.amount) for n in blended}

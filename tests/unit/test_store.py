@@ -1,5 +1,6 @@
 """The job store keeps every job, whatever happens to the processes around it."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import threading
 import pytest
 
 from sds_bridge.daemon.lock import ProcessLock
-from sds_bridge.daemon.store import MOST_CRASHES, MOST_QUEUED, Status, Store
+from sds_bridge.daemon.store import MOST_CRASHES, MOST_KILLS, MOST_QUEUED, Status, Store
 from sds_bridge.errors import JobError
 
 REQUEST = {"prompt": "kick", "synth": "fm"}
@@ -158,7 +159,7 @@ def test_a_newer_store_is_left_alone(tmp_path):
     db = sqlite3.connect(tmp_path / "jobs.sqlite")
     db.execute("PRAGMA user_version = 9")
     db.close()
-    with pytest.raises(JobError, match="version 9; this program knows version 1"):
+    with pytest.raises(JobError, match="version 9; this program knows version 2"):
         Store(tmp_path / "jobs.sqlite")
 
 
@@ -202,3 +203,134 @@ def test_a_version_tells_of_writes_here_and_elsewhere(tmp_path):
         seen.append(store.version())
         assert store.version() == seen[-1]
     assert len(set(seen)) == 3
+
+
+def test_the_highest_priority_goes_first_and_of_those_the_oldest(store):
+    for priority in (0, -1, 5, 0, 5):
+        store.create("tune", REQUEST, priority=priority)
+    assert [store.claim("w").id for _ in range(5)] == [3, 5, 1, 4, 2]
+
+
+def test_a_new_furthest_step_forgets_crashes(store):
+    job = store.create("tune", REQUEST).id
+    for step in (3, 3, 4, 4):
+        store.claim("w")
+        store.progress(job, "w", step, 9, 1.0)
+        store.requeue_running(crashed="signal 11")
+    assert (store.get(job).status, store.get(job).crashes, store.get(job).attempts) == (Status.QUEUED, 2, 4)
+    store.claim("w")
+    store.progress(job, "w", 2, 9, 1.0)
+    store.requeue_running(crashed="signal 11")
+    assert store.get(job).status is Status.FAILED
+
+
+def test_twenty_kills_are_no_fault_and_endless_ones_end(store):
+    job = store.create("tune", REQUEST).id
+    for _ in range(20):
+        store.claim("w")
+        store.requeue_running(killed="signal 9")
+    assert store.get(job).status is Status.QUEUED
+    while store.claim("w") is not None:
+        store.requeue_running(killed="signal 9")
+    assert (store.get(job).status, store.get(job).kills) == (Status.FAILED, MOST_KILLS)
+    assert "was cut off 25 times without a new step, last by signal 9" in store.get(job).error
+
+
+def test_a_paused_job_waits_with_its_reason_until_it_is_claimed(store):
+    job = store.create("tune", REQUEST).id
+    store.claim("w")
+    store.progress(job, "w", 4, 9, 1.0)
+    store.pause(job, "other", "not mine")
+    store.pause(job, "w", "full")
+    paused = store.get(job)
+    assert (paused.status, paused.message, paused.step, paused.seconds_left) == (Status.QUEUED, "full", 4, -1)
+    assert (paused.crashes, paused.kills) == (0, 0)
+    assert [j.id for j in store.to_announce()] == [job]
+    assert store.claim("w").message == ""
+
+
+def test_ends_are_counted_in_their_order(store):
+    for _ in range(3):
+        store.create("tune", REQUEST)
+    store.request_cancel(2)
+    store.claim("w")
+    store.fail(1, "w", "no")
+    store.finish(1, "w", {})
+    assert store.ends() == 2
+    for job in (1, 2):
+        store.announced(job)
+    assert [job.id for job in store.removable()] == [2, 1]
+
+
+def test_a_store_may_be_moved(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    store = Store(old / "jobs.sqlite")
+    store.create("separate", {"clip": str(old / "uploads/a.wav"), "stems": ["x"]})
+    store.create("separate", {"clip": "/elsewhere/b.wav", "stems": ["x"]})
+    store.claim("w")
+    store.finish(1, "w", {"files": [str(old / "jobs/1/x.wav"), "/elsewhere/y.wav"]})
+    assert store.get(1).request["clip"] == str(old / "uploads/a.wav")
+    store.close()
+    assert str(old).encode() not in b"".join(file.read_bytes() for file in old.iterdir())
+    old.rename(new)
+    store = Store(new / "jobs.sqlite")
+    assert store.get(1).result["files"] == [str(new / "jobs/1/x.wav"), "/elsewhere/y.wav"]
+    assert [store.get(job).request["clip"] for job in (1, 2)] == [str(new / "uploads/a.wav"), "/elsewhere/b.wav"]
+    store.close()
+
+
+def test_a_store_of_the_first_version_is_brought_up(tmp_path):
+    from importlib.resources import files
+
+    db = sqlite3.connect(tmp_path / "jobs.sqlite")
+    db.executescript(files("sds_bridge.daemon").joinpath("schema", "1.sql").read_text())
+    row = "INSERT INTO job (client_id, reply, kind, request, status, result, created) VALUES ('7', '[]', 'tune', ?, ?, ?, 1)"
+    db.execute(row, ('{"prompt": "a"}', "done", '{"files": ["/old/jobs/1/patch.json"], "summary": {}}'))
+    db.execute(row, ('{"prompt": "b"}', "queued", None))
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+    store = Store(tmp_path / "jobs.sqlite")
+    assert store.get(1).result["files"] == ["/old/jobs/1/patch.json"]
+    assert (store.get(1).status, store.ends()) == (Status.DONE, 1)
+    assert store.claim("w").request == {"prompt": "b"}
+    store.close()
+
+
+def test_a_backup_is_whole_while_jobs_go_on(store, tmp_path):
+    for _ in range(5):
+        store.create("tune", REQUEST)
+    stop = threading.Event()
+
+    def work():
+        mine = Store(store.path)
+        mine.claim("w")
+        step = 0
+        while not stop.is_set():
+            mine.progress(1, "w", step := step + 1, 9, 1.0)
+        mine.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for number in range(5):
+            store.backup(tmp_path / f"{number}.sqlite")
+    finally:
+        stop.set()
+        thread.join()
+    for number in range(5):
+        copy = Store(tmp_path / f"{number}.sqlite")
+        assert [job.id for job in copy.newest()] == [5, 4, 3, 2, 1]
+        assert copy._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        copy.close()
+    with pytest.raises(JobError, match="can't be written"):
+        store.backup(tmp_path / "none" / "x.sqlite")
+
+
+def test_a_lock_names_its_holder(tmp_path):
+    path = tmp_path / "x.lock"
+    with ProcessLock(path, 1) as lock:
+        lock.tell("OSC port 9000")
+        with pytest.raises(TimeoutError, match=f"^process {os.getpid()}, OSC port 9000$"):
+            ProcessLock(path, 0.05)

@@ -20,7 +20,7 @@ MOST_FOLLOWED = 100
 FOLLOW_SECONDS = 0.2
 
 router = APIRouter(prefix="/api", tags=["jobs"], responses=REFUSALS, max_body_size=LARGEST_BODY)
-_DERIVED = {"token", "start_job", "start_step"}
+_DERIVED = {"token", "priority", "start_job", "start_step"}
 
 
 @router.post("/tunes", status_code=201)
@@ -34,14 +34,14 @@ async def tune(body: TuneBody, here: Here) -> JobView:
             raise HTTPException(404, f"start_job: {error}") from None
         values["start"] = str(await start_file(here, started, body.start_step))
         values.setdefault("synth", started.request.get("synth"))
-    return JobView.of(here.intake.tune(values, token=body.token))
+    return JobView.of(here.intake.tune(values, token=body.token, priority=body.priority))
 
 
 @router.post("/separations", status_code=201)
 async def separate(body: SeparationBody, here: Here) -> JobView:
     """Queue a separation of a clip into the described stems."""
     values = body.model_dump(exclude_unset=True, exclude=_DERIVED)
-    return JobView.of(here.intake.separate(values, token=body.token))
+    return JobView.of(here.intake.separate(values, token=body.token, priority=body.priority))
 
 
 @router.get("/jobs")

@@ -42,12 +42,14 @@ class TuneBody(Body, TuneRequest):
 
     start_job: int | None = Field(None, ge=1, le=LARGEST_ID, description="go on from this job's patch instead of start")
     start_step: int | None = Field(None, ge=0, le=100_000, description="at this step of start_job; None is its result")
+    priority: int = Field(0, ge=-100, le=100, description="the highest goes first, and of those the oldest")
     token: str | None = Field(None, max_length=200, description="a request sent twice with one token makes one job")
 
 
 class SeparationBody(Body, SeparateRequest):
     """A separation. ``clip`` is the path that an upload gave, or one in an allowed folder."""
 
+    priority: int = Field(0, ge=-100, le=100, description="the highest goes first, and of those the oldest")
     token: str | None = Field(None, max_length=200, description="a request sent twice with one token makes one job")
 
 
@@ -62,7 +64,12 @@ class JobView(BaseModel):
     step: int
     steps: int
     seconds_left: float | None
-    message: str = Field(description="a remark, as words of the prompt that are unknown")
+    message: str = Field(description="a remark, as words of the prompt that are unknown, or why a job waits")
+    priority: int
+    attempts: int = Field(description="how often a worker took it")
+    memory: int = Field(description="bytes that it was thought to need when it was taken; 0: not known")
+    disk: int = Field(description="the same on the disk")
+    removed: float | None = Field(description="when its results were removed, as the daemon's settings say")
     error: str | None
     created: float
     started: float | None
@@ -82,6 +89,11 @@ class JobView(BaseModel):
             steps=job.steps,
             seconds_left=job.seconds_left if job.seconds_left >= 0 else None,
             message=job.message,
+            priority=job.priority,
+            attempts=job.attempts,
+            memory=job.memory,
+            disk=job.disk,
+            removed=job.removed,
             error=job.error,
             created=job.created,
             started=job.started,
