@@ -113,9 +113,11 @@ def queue(client: Client, jobs: int, clip: Path, seed: int) -> list[int]:
 def disturb(bridge: Bridge, kills: int, longest: float, chance: random.Random) -> Counter[str]:
     """Kill at random moments until ``kills`` hit, or every job has ended; who was hit how often."""
     store, hit = Store(bridge.folder / "jobs.sqlite"), Counter[str]()
-    while hit.total() < kills and store.living():
+    victims = [VICTIMS[number % len(VICTIMS)] for number in range(kills)]
+    chance.shuffle(victims)
+    while victims and store.living():
         time.sleep(chance.uniform(0.0, longest))
-        victim = chance.choice(VICTIMS)
+        victim = victims.pop()
         bridge.kill(victim)
         hit[victim] += 1
         if victim != "worker":
@@ -195,7 +197,7 @@ def bridge_attempts(folder: Path, job: int) -> int:
 def main(
     jobs: Annotated[int, typer.Option(help="queued jobs")] = 10,
     kills: Annotated[int, typer.Option(help="kill -9s")] = 20,
-    longest: Annotated[float, typer.Option(help="seconds between two kills, at most")] = 8.0,
+    longest: Annotated[float, typer.Option(help="seconds between two kills, at most")] = 16.0,
     seed: Annotated[int, typer.Option(help="of the moments, victims and jobs")] = 0,
 ) -> None:
     with tempfile.TemporaryDirectory() as scratch:

@@ -30,6 +30,7 @@ class ProcessLock:
         self._holder = Path(f"{path}.holder")
         self._db = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
         try:
+            self._db.execute("PRAGMA journal_mode = MEMORY")  # or a full disk would refuse the lock
             self._db.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             self._db.close()

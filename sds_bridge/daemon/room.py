@@ -64,7 +64,7 @@ def tells_full(error: BaseException | None) -> bool:
 def keep_reserve(folder: Path) -> None:
     """Have the reserve there, where there is room for it."""
     file = folder / FILE
-    size = min(RESERVE, floor(folder))
+    size = min(RESERVE, floor(folder) // 2)
     with contextlib.suppress(OSError):
         if not file.exists() and free(folder) > floor(folder) + 2 * size:
             file.write_bytes(b"\xa5" * size)

@@ -44,22 +44,30 @@ class Store:
         self.path = Path(path)
         self._folder = self.path.parent.resolve()
         try:
-            self._db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            # a log that stays small and is written again from its beginning needs no room on a full disk
-            self._db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-            self._migrate()
+            try:
+                self._open()
+            except sqlite3.OperationalError as error:
+                if not room.tells_full(error) or not room.give_reserve(self._folder):
+                    raise
+                self._open()
         except sqlite3.DatabaseError as error:
-            if room.tells_full(error) or room.is_short(self.path.parent):
+            if room.tells_full(error) or room.is_short(self._folder):
                 raise JobError(
-                    f"{self.path}: can't be opened, for the disk is full ({room.megabytes(room.free(self.path.parent))} "
+                    f"{self.path}: can't be opened, for the disk is full ({room.megabytes(room.free(self._folder))} "
                     "free). Make room and start again; every job is kept."
                 ) from None
             raise JobError(
                 f"{self.path}: not a usable job store ({error}). Move it away, or give another --dir."
             ) from None
+
+    def _open(self) -> None:
+        self._db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        # a log that stays small and is written again from its beginning needs no room on a full disk
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        self._migrate()
 
     def _migrate(self) -> None:
         if self._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:

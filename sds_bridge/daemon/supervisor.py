@@ -61,6 +61,7 @@ class Supervisor:
         Raises:
             JobError: such a worker doesn't end.
         """
+        room.keep_reserve(self._folder)
         try:
             with ProcessLock(worker_lock(self._folder), ORPHAN_SECONDS):
                 for job in self._store.requeue_running(killed="the end of the daemon"):

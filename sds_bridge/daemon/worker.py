@@ -79,9 +79,6 @@ class Worker:
             if job is None:
                 self.stopping.wait(IDLE_SECONDS)
             else:
-                if self._cold:  # an idle worker stays small
-                    self._cold = False
-                    _warm_up()
                 self._run(job)
 
     def _next(self) -> Job | None:
@@ -91,8 +88,13 @@ class Worker:
             return None
         why = lacking(waiting, self._folder)
         if not why:
+            if self._cold:  # an idle worker stays small
+                self._cold = False
+                _warm_up()
             return self._store.claim(self._name)
-        self._write(lambda: self._store.remark_queued(f"waits for room: {why}. It starts by itself", waiting.id))
+        begun = f"paused at step {waiting.step} of {waiting.steps}" if waiting.attempts else "waits"
+        told = f"{begun}: it {why}. Make room; it goes on by itself"
+        self._write(lambda: self._store.remark_queued(told, waiting.id))
         self.stopping.wait(WAIT_SECONDS)
         return None
 
@@ -139,10 +141,10 @@ class Worker:
 
     def _pause(self, job: Job) -> None:
         there = room.megabytes(room.free(self._folder))
-        message = f"paused, for the disk of {self._folder} is full ({there} free). Make room; it goes on by itself"
+        message = f"paused: the disk of {self._folder} is full, {there} are free. Make room; it goes on by itself"
         if not room.is_short(self._folder):
             message = (
-                f"paused, for {self._folder} takes no more, though {there} are free on its disk: a quota, or a limit on "
+                f"paused: {self._folder} takes no more, though {there} are free on its disk: a quota, or a limit on "
                 f"the size of files. Raise it; the job tries again every {RETRY_SECONDS:.0f} s"
             )
         log.warning("job %d: %s", job.id, message)
@@ -166,7 +168,9 @@ class Worker:
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
-            self._no_room = self._no_room or room.is_short(self._folder)
+            if not self._no_room and room.is_short(self._folder):
+                self._no_room = True
+                room.give_reserve(self._folder)  # for the checkpoint
             self._write(lambda: self._store.beat(job.id, self._name))
         return self.stopping.is_set() or self._no_room or self._store.must_stop(job.id, self._name)
 
@@ -192,6 +196,8 @@ class Worker:
         except sqlite3.OperationalError as error:
             if not room.tells_full(error):
                 raise
+            if not self._no_room:
+                log.warning("the disk of %s is full; the job store can't be written just now", self._folder)
             self._no_room = True
 
 
