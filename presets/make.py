@@ -22,9 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 import arithmetic
+import typer
 from jinja2 import Environment, FileSystemLoader
 
 from sds_bridge.errors import FormatError, SdsBridgeError
