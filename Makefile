@@ -8,10 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 INSTALLED := $(VENV)/.installed
-ENGINES := faust liblo-tools puredata-core libsndfile1 dpf-source g++
+ENGINES := faust liblo-tools puredata-core lua5.4 libsndfile1 dpf-source g++
 LARGE_ENGINES := chromium fonts-dejavu-core ardour
 
-.PHONY: install demo test bench lint clean engines
+.PHONY: install demo test soak bench lint clean engines
 
 install: $(INSTALLED)
 
@@ -33,6 +33,10 @@ demo: install
 
 test: install engines
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+# 200,000 broken datagrams twice, five minutes of schemathesis
+soak: install
+	SDS_BRIDGE_SOAK=100 $(BIN)/python -m pytest -q tests/unit/test_osc_commands.py tests/acceptance/test_soak.py
 
 bench: install
 	$(BIN)/python -m sds_bridge.benchmarks

@@ -93,7 +93,7 @@ def save(path: str | Path, samples: np.ndarray, rate: int, subtype: str = "FLOAT
     path = Path(path)
     samples = np.atleast_2d(np.asarray(samples, np.float32))
     if not soundfile.check_format("WAV", subtype) or (
-        subtype.startswith("PCM") and np.abs(samples).max(initial=0) > 1.0
+        subtype.startswith("PCM") and max(samples.max(initial=0), -samples.min(initial=0)) > 1.0
     ):
         subtype = "FLOAT"
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -2,7 +2,9 @@
 
 dexed-py is the engine that ours equals sample for sample, in C++ and without gradients. torchsynth's ``Voice`` is a
 differentiable subtractive synth (two oscillators, noise, five envelopes, two LFOs) and not a DX7: it is the nearest
-differentiable peer that PyPI has. Both are measured when they are installed.
+differentiable peer that PyPI has. DawDreamer plays a Faust program of six operators in three pairs with feedback (the
+DX7's algorithm 5) without the DX7's curves or integers, compiled once; this path has no gradients (DawDreamer's Faust
+to JAX has, and isn't measured). Peers are measured where they are installed.
 """
 
 from __future__ import annotations
@@ -15,6 +17,25 @@ import torch
 
 from sds_bridge.synths.dx7 import DX7Synth
 
+SIX_OPERATORS = """
+import("stdfaust.lib");
+freq = hslider("freq", 220, 20, 8000, 0.01);
+gain = hslider("gain", 0.5, 0, 1, 0.01);
+gate = button("gate");
+phase(ratio) = os.phasor(1, freq * ratio);
+shape(decay) = en.adsr(0.005, decay, 0.5, 0.3, gate);
+op(ratio, level, decay, by) = sin(2 * ma.PI * (phase(ratio) + by)) * level * shape(decay);
+pair(r1, r2, level) = op(r1, 1, 1.2, op(r2, level, 0.6, 0));
+fed = op(1, 1, 1.2, (op(5, 0.2, 0.4) ~ *(0.06)));
+effect = _;
+process = (pair(1, 1, 0.4) + pair(1, 3, 0.3) + fed) * gain / 3;
+"""
+ARCHITECTURES = {
+    "ours": "DX7, six operators, Dexed's integers; gradients",
+    "dexed-py": "DX7, six operators, Dexed's engine in C++; no gradients",
+    "torchsynth Voice": "subtractive, two oscillators and noise, in torch; gradients",
+    "DawDreamer-Faust": "six operators in three pairs, LLVM; no gradients on this path",
+}
 BATCH, SECONDS, HOLD, RATE, ROUNDS = 8, 2.0, 1.5, 44_100, 7
 
 
@@ -78,9 +99,29 @@ def torchsynth() -> dict[str, Callable[[], object]]:
     return {"torchsynth Voice, forward": forward, "torchsynth Voice, forward + backward": both}
 
 
+def dawdreamer() -> dict[str, Callable[[], object]]:
+    try:
+        import dawdreamer as daw
+    except ImportError:
+        return {}
+    engine = daw.RenderEngine(RATE, 512)
+    player = engine.make_faust_processor("voice")
+    player.set_dsp_string(SIX_OPERATORS)
+    player.num_voices = 1
+    player.compile()
+    player.add_midi_note(48, 100, 0.0, HOLD)
+    engine.load_graph([(player, [])])
+
+    def render() -> None:
+        for _ in range(BATCH):
+            engine.render(SECONDS)
+
+    return {"DawDreamer-Faust, forward": render}
+
+
 def measure(rounds: int = ROUNDS) -> list[tuple[str, str]]:
     """Median seconds, and how many times faster than real time."""
-    works = {**ours(), **dexed(), **torchsynth()}
+    works = {**ours(), **dexed(), **torchsynth(), **dawdreamer()}
     spent: dict[str, list[float]] = {name: [] for name in works}
     for round_number in range(rounds + 1):
         for name, work in works.items():
@@ -89,6 +130,10 @@ def measure(rounds: int = ROUNDS) -> list[tuple[str, str]]:
             if round_number:
                 spent[name].append(time.perf_counter() - began)
     audio = BATCH * SECONDS
-    return [
+    found = [
         (f"DX7 voice: {n}", f"{median(s) * 1000:.0f} ms, {audio / median(s):.0f}× real time") for n, s in spent.items()
     ]
+    for name, architecture in ARCHITECTURES.items():
+        there = any(work.startswith(name) for work in works)
+        found.append((f"DX7 voice: {name} is", architecture if there else "not installed, not measured"))
+    return found

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import sds_bridge
-from sds_bridge.cli import distil, jobs, plugins, presets, send, service
+from sds_bridge.cli import daw, distil, jobs, osc, plugins, presets, send, service
 from sds_bridge.cli.console import console
 from sds_bridge.errors import SdsBridgeError
 
@@ -22,6 +22,8 @@ for group in (distil, presets, plugins, service):
     app.add_typer(group.app)
 app.add_typer(plugins.plugins, name="plugins")
 app.add_typer(send.app, name="send")
+app.add_typer(daw.app, name="daw")
+app.add_typer(osc.app, name="osc")
 app.add_typer(jobs.app, name="jobs")
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from sds_bridge.cli.console import ForceOption, OutOption, SeedOption, console, follow, prepare_torch
+from sds_bridge.cli.console import ForceOption, OutOption, SeedOption, console, follow
 from sds_bridge.errors import InputError, PluginError
 
 app = typer.Typer()
@@ -148,7 +148,7 @@ def schema() -> None:
 def stems(
     session: Annotated[Path, typer.Argument(help="session.toml")],
     out: OutOption,
-    workers: Annotated[int | None, typer.Option(min=1, help="plug-in processes at once; default one a core")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="tracks at once; default one a core and two more")] = None,
     force: ForceOption = False,
 ) -> None:
     """Render a session: one aligned stem a track, and the mix."""
@@ -157,8 +157,6 @@ def stems(
 
     loaded = load_session(session)
     made = folder.claim(out, force)
-    if any(not track.plugin for track in loaded.track):
-        prepare_torch()
     from sds_bridge.tasks import stems as task
 
     def work(report: Any, stop: Any) -> Any:

@@ -17,9 +17,10 @@ app = typer.Typer()
 @app.command()
 def export(
     patches: Annotated[list[Path], typer.Argument(help="patch.json; several for a bank")],
-    to: Annotated[str, typer.Option(help="a name from `sds-bridge formats`, or dx7-bank")],
+    to: Annotated[str, typer.Option(help="a name from `sds-bridge formats`, dx7-bank, or vstpreset")],
     out: Annotated[Path, typer.Option("--out", "-o", help="preset file to write")],
     check: Annotated[bool, typer.Option("--verify", help="play it in its real engine beside the patch")] = False,
+    plugin: Annotated[str | None, typer.Option(help="of a vstpreset: a spec's name, or a .vst3 path")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite the file")] = False,
 ) -> None:
     """Write a patch as a preset, and say what the format could not hold."""
@@ -29,11 +30,23 @@ def export(
     _refuse_existing(out, force)
     loaded = [Patch.load(path) for path in patches]
     if to == "dx7-bank":
-        content, report = catalog.bank(loaded)
+        if all(catalog.of("dx7").plain(patch.synth) for patch in loaded):
+            content, report = catalog.bank(loaded)
+        else:
+            prepare_torch()
+            from sds_bridge.tasks import presets
+
+            content, report = presets.bank(loaded)
         catalog.save(content, out)
     elif len(loaded) > 1:
         raise InputError(f"{len(loaded)} patches were given; {to} holds one. Give one, or use --to dx7-bank.")
-    elif catalog.of(to).exports:
+    elif to == "vstpreset":
+        from sds_bridge.tasks import plugin_preset
+
+        if plugin is None:
+            raise InputError("a vstpreset is of one plug-in. Give --plugin with a spec's name, as --plugin fm6.")
+        report = plugin_preset.export(loaded[0], plugin, out)
+    elif catalog.of(to).plain(loaded[0].synth):
         report = catalog.write(loaded[0], to, out)
     else:
         prepare_torch()
@@ -44,6 +57,13 @@ def export(
         print(f"- {line}")
     if check and to == "dx7-bank":
         print("not verified: a bank is not played; export and verify its patches one by one")
+    elif check and plugin is not None:
+        prepare_torch()
+        from sds_bridge.tasks import plugin_preset
+        from sds_bridge.tasks.verify import compare
+
+        with plugin_preset.opened(plugin, out) as play:
+            print(*compare(loaded[0], f"{plugin}, loaded anew", play).lines(), sep="\n  ")
     elif check:
         prepare_torch()
         from sds_bridge.tasks.verify import verify
@@ -64,24 +84,33 @@ def formats() -> None:
         print(f"  holds: {one.holds}")
         print(f"  loses: {one.loses}")
         print(f"  verified by: {engine}")
+        print(f"  import: {one.imports or 'no'}")
+    print("vstpreset (.vstpreset), of any hosted VST3")
+    print(
+        "  holds: the plug-in's whole state: `export --plugin` carries a patch over by its spec's mapping, `match` and"
+    )
+    print("    `tune … --plugin` fit it to a sound, for plug-ins without a mapping too")
+    print("  loses: what the plug-in lacks, which export lists; the distance that is left is printed")
+    print("  verified by: the plug-in itself, loaded anew in its own process (pedalboard)")
+    print("  import: as `match --start` and in a session's `preset`")
 
 
 @app.command("import")
 def import_(
-    preset: Annotated[Path, typer.Argument(help="DX7 .syx file, one voice or a bank")],
+    preset: Annotated[Path, typer.Argument(help="DX7 .syx file, one voice or a bank; or a .vital or .sfz of ours")],
     out: Annotated[Path, typer.Option("--out", "-o", help="patch.json to write, or a folder for a whole bank")],
     voice: Annotated[int | None, typer.Option(help="which voice of a bank, 1 to 32")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite files")] = False,
 ) -> None:
     """Read a preset of your own, to tune on from it."""
-    from sds_bridge.formats import dx7_voice
+    from sds_bridge.formats import carried
     from sds_bridge.formats.catalog import FORMATS
 
-    if preset.suffix.lower() in {one.suffix for one in FORMATS.values()} - {".syx"}:
+    if preset.suffix.lower() in {one.suffix for one in FORMATS.values() if not one.imports}:
         raise InputError(
-            f"{preset}: no synth here has all that a {preset.suffix} file may ask for. Give a DX7 .syx file."
+            f"{preset}: no synth here has all that a {preset.suffix} file may ask for. Give a {' or a '.join(carried.OWN)}."
         )
-    found = dx7_voice.load(preset)
+    found = carried.load(preset)
     if voice is not None and not 1 <= voice <= len(found):
         raise InputError(f"--voice {voice}: {preset} has {len(found)}; give 1 to {len(found)}.")
     if voice is not None or len(found) == 1:

@@ -13,6 +13,10 @@ from sds_bridge.errors import InputError
 
 app = typer.Typer(help="Send a request to the daemon over OSC.", no_args_is_help=True)
 PortOption = Annotated[int, typer.Option(help="the daemon's port")]
+HostOption = Annotated[str, typer.Option(help="the daemon's machine")]
+TokenOption = Annotated[
+    str | None, typer.Option(envvar="SDS_BRIDGE_TOKEN", help="for a daemon that asks for it", show_default=False)
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="option of the request, as steps=50; repeat for more")
 ]
@@ -52,11 +56,13 @@ def send_tune(
     priority: PriorityOption = 0,
     wait: Annotated[bool, typer.Option(help="follow the job to its end")] = True,
     port: PortOption = 9000,
+    host: HostOption = "127.0.0.1",
+    token: TokenOption = None,
 ) -> None:
     """Queue a tune."""
     from sds_bridge.daemon.client import Client
 
-    with Client(port=port) as client:
+    with Client(host, port, token) as client:
         _await(client, client.tune(prompt, synth, **_options(options, priority)), wait)
 
 
@@ -68,28 +74,40 @@ def send_separate(
     priority: PriorityOption = 0,
     wait: Annotated[bool, typer.Option(help="follow the job to its end")] = True,
     port: PortOption = 9000,
+    host: HostOption = "127.0.0.1",
+    token: TokenOption = None,
 ) -> None:
     """Queue a separation."""
     from sds_bridge.daemon.client import Client
 
-    with Client(port=port) as client:
+    with Client(host, port, token) as client:
         _await(client, client.separate(clip, stem, **_options(options, priority)), wait)
 
 
 @app.command("cancel")
-def send_cancel(job: Annotated[int, typer.Argument(help="number of the job")], port: PortOption = 9000) -> None:
+def send_cancel(
+    job: Annotated[int, typer.Argument(help="number of the job")],
+    port: PortOption = 9000,
+    host: HostOption = "127.0.0.1",
+    token: TokenOption = None,
+) -> None:
     """Cancel a job; it stops within one optimisation step."""
     from sds_bridge.daemon.client import Client
 
-    with Client(port=port) as client:
+    with Client(host, port, token) as client:
         print(client.cancel(job))
 
 
 @app.command("status")
-def send_status(job: Annotated[int, typer.Argument(help="number of the job")], port: PortOption = 9000) -> None:
+def send_status(
+    job: Annotated[int, typer.Argument(help="number of the job")],
+    port: PortOption = 9000,
+    host: HostOption = "127.0.0.1",
+    token: TokenOption = None,
+) -> None:
     """Say how a job is."""
     from sds_bridge.daemon.client import Client
 
-    with Client(port=port) as client:
+    with Client(host, port, token) as client:
         state = client.status(job)
         print(f"{state.status.value} step {state.step}/{state.steps} {state.folder} {state.message}".strip())

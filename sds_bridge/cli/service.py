@@ -19,6 +19,13 @@ def serve(
     port: Annotated[int, typer.Option(help="UDP port for OSC; 0 takes a free one")] = 9000,
     http_port: Annotated[int, typer.Option(help="TCP port for HTTP and the page; 0 takes a free one")] = 9080,
     http: Annotated[bool, typer.Option(help="answer HTTP and serve the page")] = True,
+    host: Annotated[
+        str, typer.Option(help="address to listen on; beyond 127.0.0.1 (0.0.0.0 is all) a token is needed")
+    ] = "127.0.0.1",
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="SDS_BRIDGE_TOKEN", help="asked of every client; made and kept in --dir when not given"),
+    ] = None,
     reply_port: Annotated[int | None, typer.Option(help="send answers and progress there too")] = None,
     allow: Annotated[
         list[Path] | None, typer.Option(help="folder that clients may name files in; repeat for more")
@@ -38,8 +45,9 @@ def serve(
     from sds_bridge.daemon.app import serve as run
     from sds_bridge.daemon.retention import keep_of
 
+    serving = http_port if http else None
     keep = keep_of(keep_days, keep_gb)
-    run(folder, port, reply_port, allow=allow or [], http_port=http_port if http else None, hung=hung_after, keep=keep)
+    run(folder, port, reply_port, host, allow or [], http_port=serving, token=token, hung=hung_after, keep=keep)
 
 
 @app.command()

@@ -29,7 +29,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Address:
-    """``options``: the request whose remaining fields may follow as ``key=value`` strings."""
+    """``options``: the request whose remaining fields may follow as ``key=value`` strings. ``bare``: the id may be left out."""
 
     path: str
     doc: str
@@ -37,6 +37,7 @@ class Address:
     replies: tuple[Argument, ...] = ()
     options: type[BaseModel] | None = None
     pushed: bool = False
+    bare: bool = False
 
     @property
     def option_names(self) -> tuple[str, ...]:
@@ -46,7 +47,8 @@ class Address:
         return (*(name for name in self.options.model_fields if name not in positional), "priority", "token")
 
     def usage(self) -> str:
-        return " ".join([*map(str, self.takes), *(["[key=value…]"] if self.options else [])])
+        takes = [f"[{a}]" if self.bare and a.name == "id" else str(a) for a in self.takes]
+        return " ".join([*takes, *(["[key=value…]"] if self.options else [])])
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,19 @@ TABLE: dict[str, Address] = {
             _arguments("id:id port:i"),
         ),
         Address(
+            "/sds/hello",
+            "Bind the sender's address, which a daemon beyond loopback needs before it answers anything else.",
+            _arguments("id:id token:s"),
+            _arguments("id:id version:s"),
+            bare=True,
+        ),
+        Address(
+            "/sds/monitor",
+            "Mirror all OSC traffic to this socket for so many seconds, at most 60; 0 ends it. Ask again to go on.",
+            _arguments("id:id seconds:i"),
+            _arguments("id:id seconds:i"),
+        ),
+        Address(
             "/sds/startup",
             "The daemon is ready: to the reply port and to clients with unfinished jobs.",
             (),
@@ -145,6 +160,13 @@ TABLE: dict[str, Address] = {
             "A job ended: done, failed (after /sds/error) or cancelled.",
             (),
             _arguments("job:i status:s folder:s"),
+            pushed=True,
+        ),
+        Address(
+            "/sds/monitor/packet",
+            "To those who watch: direction is in or out; left_out counts packets that were too many to mirror.",
+            (),
+            _arguments("direction:s peer:s address:s arguments:s left_out:i"),
             pushed=True,
         ),
         Address(
@@ -185,7 +207,7 @@ def check(address: Address, values: list[Any]) -> Call:
     """
     expected = f"{address.path} takes {address.usage()}"
     named: dict[str, Any] = {}
-    rest = list(values)
+    rest = ["", *values] if address.bare and len(values) == len(address.takes) - 1 else list(values)
     options: dict[str, str] = {}
     if address.options is not None:
         fixed = sum(not argument.many for argument in address.takes)

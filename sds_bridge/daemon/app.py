@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import logging
+import os
 import signal
 import sqlite3
 import sys
@@ -16,9 +16,12 @@ from pathlib import Path
 
 from sds_bridge import __version__
 from sds_bridge.daemon.access import Access, defaults
+from sds_bridge.daemon.admission import FILE as TOKEN_FILE
+from sds_bridge.daemon.admission import Admission, is_loopback, names_of, token_of
 from sds_bridge.daemon.announce import Announcer
 from sds_bridge.daemon.commands import Commands
 from sds_bridge.daemon.lock import ProcessLock
+from sds_bridge.daemon.monitor import Monitor
 from sds_bridge.daemon.osc import Socket
 from sds_bridge.daemon.retention import KEEP_ALL, Keep, Sweeper, keep_of, told
 from sds_bridge.daemon.silence import HUNG_SECONDS
@@ -27,7 +30,6 @@ from sds_bridge.daemon.supervisor import WORKER, Supervisor
 from sds_bridge.errors import InputError, SdsBridgeError
 
 TICK_SECONDS = 0.05
-MOST_AT_ONCE = 200
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ def serve(
     allow: Sequence[Path] = (),
     worker: Sequence[str] = WORKER,
     http_port: int | None = None,
+    token: str | None = None,
     hung: float = HUNG_SECONDS,
     keep: Keep = KEEP_ALL,
 ) -> None:
@@ -52,15 +55,18 @@ def serve(
         allow: folders that clients may name files in, besides ``folder``; none means the current one.
         worker: the command that starts the worker.
         http_port: TCP, for HTTP and the page; 0 takes a free one, None leaves HTTP out.
+        host: beyond loopback every request needs a token.
+        token: asked for on loopback too; None takes ``folder/token`` where one is needed, and makes that when missing.
         hung: seconds of silence after which a worker is ended and its job tried again.
         keep: how long results are kept, and how much of them.
 
     Raises:
-        InputError: a port that can't be had, a host that isn't loopback, a folder that can't be used.
+        InputError: a port or host that can't be had, a folder or token that can't be used.
         JobError: the job store can't be used.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s daemon %(levelname)s %(message)s")
-    _check(port, reply_port, http_port, host, allow)
+    _check(port, reply_port, http_port, allow)
+    local = is_loopback(host)
     folder = _prepare(folder)
     with ExitStack() as stack:
         try:
@@ -70,18 +76,21 @@ def serve(
                 f"{folder}: another daemon works in it ({error}). Send your requests to that one, stop it, "
                 "or give another --dir."
             ) from None
+        kept = token is None
+        if token is not None or not local:
+            token = token_of(folder, token)
         store = Store(folder / "jobs.sqlite")
         stack.callback(store.close)
         osc = Socket(host, port)
         stack.callback(osc.close)
         supervisor = Supervisor(store, folder, worker, hung)
         supervisor.recover()
-        access = Access([*allow, folder] if allow else defaults(folder))
+        access = Access([*allow, folder] if allow else defaults(folder), private=[folder / TOKEN_FILE])
         http = None
         if http_port is not None:
             from sds_bridge.daemon.http.server import HttpServer  # 20 MB that --no-http spares
 
-            http = HttpServer(host, http_port, folder, access)
+            http = HttpServer(host, http_port, folder, access, token, names_of(host), osc.endpoint)
             stack.callback(http.stop)
         where = f"OSC port {osc.endpoint[1]}"
         lock.tell(where if http is None else f"{where}, page at {http.url}")
@@ -90,14 +99,18 @@ def serve(
         stack.callback(sweeper.stop)
         if told(keep):
             log.info("%s", told(keep))
-        commands = Commands(store, access, folder, osc.endpoint[1], reply_port, osc.send)
-        announcer = Announcer(store, folder, osc.send)
+        monitor = Monitor(osc.send)
+        commands = Commands(store, access, folder, osc.endpoint[1], reply_port, osc.send, Admission(token), monitor)
+        announcer = Announcer(store, folder, monitor.send)
         _say_hello(store, osc, reply_port)
         with _signals() as stopping:
             print(f"listening on osc.udp://{osc.endpoint[0]}:{osc.endpoint[1]}", flush=True)
             if http is not None:
                 http.start()
                 print(f"listening on {http.url}", flush=True)
+            if token is not None:
+                where = f"it is in {folder / TOKEN_FILE}" if kept else "it is the one that was given"
+                print(f"a token is needed; {where}", flush=True)
             try:
                 _loop(osc, commands, announcer, supervisor, stopping)
             finally:
@@ -108,47 +121,39 @@ def serve(
 def _loop(
     osc: Socket, commands: Commands, announcer: Announcer, supervisor: Supervisor, stopping: threading.Event
 ) -> None:
+    due = 0.0
     while not stopping.is_set():
-        received = osc.receive(TICK_SECONDS)
-        for _ in range(MOST_AT_ONCE):
-            if received is None:
-                break
-            commands.handle(*received)
-            received = osc.receive(0)
+        received = osc.receive(max(0.0, due - time.monotonic()))
         if received is not None:
             commands.handle(*received)
+        if time.monotonic() < due:
+            continue
         try:
             announcer.tick()
             supervisor.tick()
+            due = time.monotonic() + TICK_SECONDS
         except sqlite3.Error as error:
             log.error("the job store can't be used just now: %s", error)
-            time.sleep(1.0)
+            due = time.monotonic() + 1.0
 
 
 def _say_hello(store: Store, osc: Socket, reply_port: int | None) -> None:
     jobs = [*store.with_status(Status.QUEUED), *store.with_status(Status.RUNNING), *store.to_announce()]
     clients = [to for job in jobs for to in job.reply]
     if reply_port:
-        clients.append((osc.endpoint[0], reply_port))
+        here = osc.endpoint[0]
+        clients.append(("127.0.0.1" if here == "0.0.0.0" else here, reply_port))
     for to in dict.fromkeys(clients):
         osc.send(to, "/sds/startup", __version__, osc.endpoint[1])
 
 
-def _check(port: int, reply_port: int | None, http_port: int | None, host: str, allow: Sequence[Path]) -> None:
+def _check(port: int, reply_port: int | None, http_port: int | None, allow: Sequence[Path]) -> None:
     for name, value, lowest in (("--port", port, 0), ("--reply-port", reply_port, 1), ("--http-port", http_port, 0)):
         if value is not None and not lowest <= value <= 65535:
             raise InputError(f"{name} {value}: give a number from {lowest} to 65535.")
     if reply_port is not None and reply_port == port:
         raise InputError(
             f"--reply-port {reply_port}: is the daemon's own port. Give the one that the client listens on."
-        )
-    try:
-        loopback = host == "localhost" or ipaddress.IPv4Address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise InputError(
-            f"host {host!r}: only this machine is served (127.0.0.1), since OSC has no password. Leave --host away."
         )
     for path in allow:
         if not Path(path).expanduser().is_dir():
@@ -194,6 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--reply-port", type=int)
     parser.add_argument("--http-port", type=int, help="0 takes a free one; without it no HTTP")
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--token", default=os.environ.get("SDS_BRIDGE_TOKEN"), help="better by $SDS_BRIDGE_TOKEN")
     parser.add_argument("--allow", type=Path, action="append", default=[])
     parser.add_argument("--hung-after", type=float, default=HUNG_SECONDS)
     parser.add_argument("--keep-days", type=float)
@@ -207,6 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.host,
             given.allow,
             http_port=given.http_port,
+            token=given.token,
             hung=given.hung_after,
             keep=keep_of(given.keep_days, given.keep_gb),
         )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from sds_bridge.daemon.admission import NEEDED
+from sds_bridge.daemon.monitor import HELLO, PACKET
 from sds_bridge.daemon.osc import LARGEST_RECEIVED, LARGEST_SENT, MalformedError, Message, Value, decode, encode
 from sds_bridge.daemon.store import Status
 from sds_bridge.errors import InputError, JobError
@@ -19,6 +22,7 @@ ANSWER_SECONDS = 0.5
 TRIES = 10
 POLL_SECONDS = 1.0
 SILENCE_SECONDS = 30.0
+WATCH_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -34,18 +38,30 @@ class JobState:
     message: str
 
 
+@dataclass(frozen=True)
+class Packet:
+    """One that was mirrored. ``direction`` is in or out of the daemon; ``left_out`` counts those before it that weren't."""
+
+    direction: str
+    peer: str
+    address: str
+    arguments: str
+    left_out: int
+
+
 OnProgress = Callable[[JobState], None]
 
 
 class Client:
-    """Talks to the daemon at ``host:port`` (UDP).
+    """Talks to the daemon at ``host:port`` (UDP); says ``token`` to one that asks for it.
 
     Raises, from every method:
         JobError: nothing answers.
         InputError: the daemon refused the request; the text is the daemon's.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 9000) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 9000, token: str | None = None) -> None:
+        self._token = token
         self._where = f"{host}:{port}"
         self._name = uuid.uuid4().hex[:12]
         self._numbers = itertools.count(1)
@@ -118,8 +134,32 @@ class Client:
             if message.address in ("/sds/job/progress", "/sds/job/done") and message.values[:1] == [job]:
                 return
 
+    def watch(self) -> Iterator[Packet]:
+        """Every OSC packet that the daemon gets and sends, until the caller ends it; silence is waited out."""
+        renew = 0.0
+        while True:
+            if time.monotonic() >= renew:
+                with contextlib.suppress(_SilentError):  # the daemon may be started again
+                    self.ask("/sds/monitor", WATCH_SECONDS, tries=2)
+                    renew = time.monotonic() + WATCH_SECONDS / 3
+            message = self._receive(time.monotonic() + POLL_SECONDS)
+            if message is not None and message.address == PACKET:
+                yield Packet(*message.values)
+
+    def unwatch(self) -> None:
+        self.ask("/sds/monitor", 0, tries=2)
+
     def ask(self, address: str, *values: Value, tries: int = TRIES) -> list[Any]:
         """Send one request, again when no answer comes, and return the arguments after the echoed id."""
+        try:
+            return self._ask(address, *values, tries=tries)
+        except InputError as error:
+            if str(error) != NEEDED or self._token is None:
+                raise
+        self._ask(HELLO, self._token, tries=tries)
+        return self._ask(address, *values, tries=tries)
+
+    def _ask(self, address: str, *values: Value, tries: int) -> list[Any]:
         asked = f"{self._name}-{next(self._numbers)}"
         datagram = encode(address, asked, *values)
         if any(isinstance(value, str) and len(value.encode()) > LARGEST_SENT - 200 for value in values):

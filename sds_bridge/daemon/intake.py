@@ -14,6 +14,8 @@ from sds_bridge.daemon.store import PRIORITIES, ClientId, Endpoint, Job, Store
 from sds_bridge.errors import InputError
 from sds_bridge.tasks.requests import SeparateRequest, TuneRequest, parse
 
+LARGEST_PATCH = 4 << 20
+
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +41,12 @@ class Intake:
         """
         checked = dict(values)
         if checked.get("start") is not None:
-            checked["start"] = str(self._access.readable(checked["start"], "start"))
+            start = self._access.readable(checked["start"], "start")
+            if not start.is_file() or start.stat().st_size > LARGEST_PATCH:
+                raise InputError(
+                    f"start: {start}: is no file, or has over {LARGEST_PATCH >> 20} MB. Give a patch.json."
+                )
+            checked["start"] = str(start)
         return self._create("tune", TuneRequest, checked, client_id, reply, token, priority)
 
     def separate(

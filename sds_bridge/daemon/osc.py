@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import select
 import socket
 import struct
 from dataclasses import dataclass
 from typing import Any
 
 from pythonosc.osc_message import OscMessage
-from pythonosc.osc_message_builder import OscMessageBuilder
 
 from sds_bridge.daemon.ports import holder
 from sds_bridge.errors import InputError
@@ -19,8 +19,11 @@ from sds_bridge.errors import InputError
 LARGEST_SENT = 4000
 LARGEST_RECEIVED = 65_536
 DEEPEST_BUNDLE = 8
-_RECEIVE_BUFFER = 1 << 20
+# a burst of thousands of requests while a job is written to disk; the system may give less
+_RECEIVE_BUFFER = 4 << 20
 _BUNDLE = b"#bundle\0"
+_INT, _FLOAT = struct.Struct(">i"), struct.Struct(">f")
+_TYPES = b"ihfdsbrmtTFN[]"
 
 log = logging.getLogger(__name__)
 Endpoint = tuple[str, int]
@@ -51,11 +54,21 @@ def decode(datagram: bytes, depth: int = 0) -> list[Message]:
         raise MalformedError(f"{datagram[:16]!r}: not OSC; a message starts with '/', a bundle with '#bundle'.")
     if len(datagram) % 4:
         raise MalformedError(f"{datagram[:16]!r}: {len(datagram)} bytes; an OSC message is a multiple of 4 long.")
+    _check_types(datagram)
     try:
         message = OscMessage(datagram)
         return [Message(message.address, list(message))]
     except Exception as error:  # python-osc lets UnicodeDecodeError, OverflowError and others through
         raise MalformedError(f"{datagram[:16]!r}: not a whole OSC message ({type(error).__name__}).") from None
+
+
+def _check_types(datagram: bytes) -> None:
+    """python-osc passes over a type that it doesn't know, so that the arguments behind it would change places."""
+    at = datagram.find(b"\0") // 4 * 4 + 4
+    if datagram[at : at + 1] == b",":
+        unknown = datagram[at + 1 :].split(b"\0", 1)[0].translate(None, _TYPES)
+        if unknown:
+            raise MalformedError(f"{datagram[:16]!r}: argument type {unknown[:1]!r} isn't known; i, f and s are taken.")
 
 
 def _decode_bundle(datagram: bytes, depth: int) -> list[Message]:
@@ -81,10 +94,9 @@ def encode(address: str, *values: Value) -> bytes:
     """One message of i, f and s, at most ``LARGEST_SENT`` bytes: its longest strings are cut with '…' to fit."""
     fitted = list(values)
     while True:
-        builder = OscMessageBuilder(address)
-        for value in fitted:
-            builder.add_arg(*_tagged(value))
-        datagram = builder.build().dgram
+        tagged = [_tagged(value) for value in fitted]
+        tags = "," + "".join(tag for tag, _ in tagged)
+        datagram = b"".join([_padded(address), _padded(tags), *(data for _, data in tagged)])
         if len(datagram) <= LARGEST_SENT:
             return datagram
         longest = max(range(len(fitted)), key=lambda i: len(fitted[i].encode()) if isinstance(fitted[i], str) else 0)  # type: ignore[union-attr]
@@ -92,16 +104,22 @@ def encode(address: str, *values: Value) -> bytes:
         fitted[longest] = text[: len(text) * 3 // 4 - 1] + "…"
 
 
-def _tagged(value: Value) -> tuple[Value, str]:
+def _tagged(value: Value) -> tuple[str, bytes]:
+    """A value's type tag and bytes. Integers beyond 32 bits become strings, floats beyond theirs infinite."""
     if isinstance(value, str):
-        return value.replace("\0", ""), "s"
+        return "s", _padded(value.replace("\0", ""))
     if isinstance(value, int):
-        return (value, "i") if -(2**31) <= value < 2**31 else (str(value), "s")
+        return ("i", _INT.pack(value)) if -(2**31) <= value < 2**31 else ("s", _padded(str(value)))
     try:
-        struct.pack(">f", value)
+        return "f", _FLOAT.pack(value)
     except OverflowError:
-        return math.copysign(math.inf, value), "f"
-    return value, "f"
+        return "f", _FLOAT.pack(math.copysign(math.inf, value))
+
+
+def _padded(text: str) -> bytes:
+    """OSC-string: at least one NUL, to a multiple of 4."""
+    data = text.encode("utf-8", "replace")
+    return data + bytes(4 - len(data) % 4)
 
 
 class Socket:
@@ -122,18 +140,16 @@ class Socket:
                 f"port {port} at {host} can't be had: {error.strerror}{holder(port)}. "
                 "Stop what holds it, or give another --port (0 takes a free one)."
             ) from None
+        self._socket.setblocking(False)
         self.endpoint: Endpoint = self._socket.getsockname()
 
     def receive(self, timeout: float) -> tuple[bytes, Endpoint] | None:
         """The next datagram and its sender, or None after ``timeout`` seconds."""
-        self._socket.settimeout(timeout)
         try:
+            if not select.select((self._socket,), (), (), timeout)[0]:
+                return None
             datagram, sender = self._socket.recvfrom(LARGEST_RECEIVED)
-        except (
-            TimeoutError,
-            BlockingIOError,
-            ConnectionError,
-        ):  # Windows reports here that an earlier answer found nobody
+        except (BlockingIOError, ConnectionError):  # Windows reports here that an earlier answer found nobody
             return None
         return datagram, sender[:2]
 

@@ -22,6 +22,8 @@ WORKER = (sys.executable, "-m", "sds_bridge.daemon.worker")
 STOP_SECONDS = 60.0
 LONGEST_PAUSE = 30.0
 DEATHS_TO_TELL = 3
+# Windows' own way of what the worker itself does elsewhere
+_GIVE_WAY = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
 RESERVE_SECONDS = 10.0
 # a worker ends so when the disk is too full to tell the store; EX_TEMPFAIL of sysexits.h
 NO_ROOM = 75
@@ -86,6 +88,7 @@ class Supervisor:
                 stdin=subprocess.PIPE,
                 # torch's idle threads must sleep, not spin: two such programs on the same cores stop one another
                 env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
+                creationflags=_GIVE_WAY,
             )
 
     def _end_hung(self, process: subprocess.Popen[bytes], now: float) -> None:

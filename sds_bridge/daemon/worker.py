@@ -8,6 +8,7 @@ A job for which there is no room waits, and one that runs out of it is put back:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import logging
 import math
@@ -33,6 +34,7 @@ from sds_bridge.tasks.requests import Progress, Report, Result, SeparateRequest,
 IDLE_SECONDS = 0.1
 WAIT_SECONDS = 1.0
 WRITE_INTERVAL = 0.1
+NICE = 10
 LOOK_SECONDS = 0.5
 RETRY_SECONDS = 30.0
 
@@ -213,6 +215,13 @@ def _warm_up() -> None:
         log.exception("torch or a task can't be imported")
 
 
+def _give_way() -> None:
+    """A DAW on the same cores, and the daemon's answers, come first."""
+    if hasattr(os, "nice"):
+        with contextlib.suppress(OSError):
+            os.nice(NICE)
+
+
 def _end_with_parent(stopping: threading.Event) -> None:
     if sys.platform == "linux":
         import ctypes
@@ -235,6 +244,7 @@ def main(arguments: Sequence[str] | None = None, task: Callable[[str], Task] = _
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _give_way()
     stopping = threading.Event()
     _end_with_parent(stopping)
     try:

@@ -37,7 +37,7 @@ def _clap() -> Any | None:
     from transformers import ClapModel, ClapProcessor
 
     try:
-        model = ClapModel.from_pretrained(folder, local_files_only=True).eval()
+        model = ClapModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
         return model, ClapProcessor.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError):
         return None

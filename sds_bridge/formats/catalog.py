@@ -25,12 +25,20 @@ class Format:
         loses: what is rounded or dropped, one line.
         exports: by synth: patch → file content, and what was rounded, merged or dropped in plain words. Empty for a
             format that holds rendered sound, which any patch can become (``tasks/presets.py``).
+        imports: which of its files `sds-bridge import` takes, one line; "" for none.
+        fitted: synths whose patches ``tasks/presets.py`` fits by ear after this mapping.
     """
 
     suffix: str
     holds: str
     loses: str
     exports: dict[str, Export]
+    fitted: tuple[str, ...] = ()
+    imports: str = ""
+
+    def plain(self, synth: str) -> bool:
+        """Whether :func:`export` makes the whole file; else ``tasks/presets.py`` does, with torch."""
+        return bool(self.exports) and synth not in self.fitted
 
     @property
     def synths(self) -> list[str]:
@@ -43,12 +51,15 @@ FORMATS = {
         "Yamaha DX7 voice, for a DX7, Dexed and other DX7 players: all of a dx7 patch; an fm patch's operators",
         "of an fm patch noise and room; its matrix becomes one of 32 algorithms, its values the DX7's steps",
         {"dx7": dx7_voice.export, "fm": dx7.export},
+        ("fm",),
+        "any voice or bank, byte for byte",
     ),
     "opm": Format(
         ".opm",
         "YM2151 voice, for VOPM and other players of the chip: four operators",
         "noise, room, pitch sweep, velocity; the matrix becomes one of 8 connections, ratios one of 64",
         {"fm": opm.export},
+        ("fm",),
     ),
     "faust": Format(
         ".dsp",
@@ -67,21 +78,25 @@ FORMATS = {
         "samples over keys and velocities with loops, for any sampler",
         "the synth itself: its parameters can't be changed any more",
         {},
+        imports="one that this program wrote, for it carries its patch; others are recordings, and no synth here plays them",
     ),
     "vital": Format(
         ".vital",
         "Vital preset: the sound at the tuned note in the sample oscillator, its loudness over velocity and its release",
         "the synth itself; other keys play the sample faster or slower; a note ends after 8 s",
         {},
+        imports="one that this program wrote, for it carries its patch; no synth here has Vital's wavetables and filters",
     ),
 }
 
 
-def bank(patches: list[Patch]) -> tuple[bytes, list[str]]:
-    """Up to 32 patches of ``dx7`` or ``fm`` as a DX7 bank, and what was lost, by number."""
+def bank(
+    patches: list[Patch], make: Callable[[Patch], tuple[bytes, list[str]]] = lambda patch: export(patch, "dx7")
+) -> tuple[bytes, list[str]]:
+    """Up to 32 patches of ``dx7`` or ``fm`` as a DX7 bank, and what was lost, by number; ``make`` gives each voice."""
     voices, report = [], []
     for number, patch in enumerate(patches, 1):
-        content, lines = export(patch, "dx7")
+        content, lines = make(patch)
         voices += dx7_bank.read_voices(bytes(content))
         report += [f"{number}: {line}" for line in lines]
     device = patches[0].provenance.get("device", 0) if patches else 0

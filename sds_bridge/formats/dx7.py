@@ -11,7 +11,7 @@ from sds_bridge.formats.dx7_envelope import STILL, Fit, fit_envelope, fit_sweep
 from sds_bridge.formats.dx7_pitch import Tuning, tune
 from sds_bridge.formats.dx7_report import Report
 from sds_bridge.formats.dx7_sysex import NAME_LENGTH, Operator, Voice, write_voice
-from sds_bridge.formats.fm_routing import Machine, Routing, Wish, at_full_level, route, wish_of
+from sds_bridge.formats.fm_routing import Machine, Routing, Wish, at_full_level, lacking, route, wish_of
 from sds_bridge.formats.fm_shape import shapes_of
 from sds_bridge.patch import Patch
 from sds_bridge.synths.dx7_algorithms import ALGORITHMS
@@ -88,6 +88,14 @@ def convert(patch: Patch, name: str | None = None) -> tuple[Voice, list[str]]:
         name=shown,
     )
     return voice, report.lines()
+
+
+def missing(patch: Patch) -> dict[str, dict[str, float]]:
+    """What the voice of an fm patch can't hold, each as the patch's values without it (``fm_routing.lacking``)."""
+    count = patch.settings.get("operators", DEFAULT_OPERATORS)
+    one = {key: value[0] for key, value in check(patch, fm_parameters(count)).items()}
+    wish = wish_of(one, shapes_of(one, count))
+    return lacking(one, wish, route(wish, DX7))
 
 
 def velocity_sensitivity(amount: float) -> int:

@@ -8,13 +8,9 @@ Reference: Faust 2.54 manual, chapter "MIDI and polyphony support".
 
 from __future__ import annotations
 
-from sds_bridge.formats.fm_graph import matrix_of, unroll
+from sds_bridge.formats.fm_graph import graph_of
 from sds_bridge.formats.program_text import hz_of, title_of
 from sds_bridge.patch import Patch
-from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, NOISE_LEVEL, fm_parameters
-from sds_bridge.synths.parameters import check
-
-INAUDIBLE = 1e-4
 
 _PROGRAM = """\
 // {title}: an FM patch from SDS Bridge, tuned at MIDI note {note}.
@@ -58,24 +54,16 @@ def export(patch: Patch) -> tuple[str, list[str]]:
     Raises:
         PatchError: values that don't fit the synth.
     """
-    count = patch.settings.get("operators", DEFAULT_OPERATORS)
-    one = {name: value[0] for name, value in check(patch, fm_parameters(count)).items()}
-    sounding = [i for i in range(1, count + 1) if one[f"op{i}.level"]]
-    nodes, last = unroll(matrix_of(one, count), sounding)
+    graph = graph_of(patch, "program")
+    one = graph.one
     sines = [
         f"y{number} = e{node.operator} * sin(p{node.operator}{''.join(f' + {index:.7g} * y{by}' for index, by in node.inputs)});"
-        for number, node in enumerate(nodes)
+        for number, node in enumerate(graph.nodes)
     ]
-    report = []
     noise = "noise = 0;"
-    if one["noise.level"] > INAUDIBLE:
-        level = NOISE_LEVEL * one["noise.level"]
-        noise = _NOISE.format(level=level, decay=one["noise.decay"], tone=one["noise.tone"])
-        report.append("noise is as loud and as coloured, but another random sequence")
-    if one["reverb.send"] > INAUDIBLE:
-        report.append(f"room (send {one['reverb.send']:.2g}) dropped: add a reverb after the program")
-    if not sounding:
-        report.append("no operator reaches the output: only noise sounds")
+    if graph.noise:
+        noise = _NOISE.format(level=graph.noise.level, decay=graph.noise.decay, tone=graph.noise.tone)
+    operators = [f"p{i} = phase({graph.ratio(i):.9g}); e{i} = adsr({graph.times(i)});" for i in graph.operators]
     return _PROGRAM.format(
         title=title_of(patch),
         note=patch.note,
@@ -83,16 +71,10 @@ def export(patch: Patch) -> tuple[str, list[str]]:
         offset=one["pitch.offset"],
         sweep=one["pitch.sweep"],
         sweep_decay=one["pitch.decay"],
-        operators="\n".join(_operator(one, i) for i in sorted({node.operator for node in nodes})),
+        operators="\n".join(operators),
         sines="\n".join(sines),
         noise=noise,
         level=one["gain"],
         amount=one["velocity.amount"],
-        output=" + ".join(f"{one[f'op{i}.level']:.7g} * y{last[i]}" for i in sounding) or "0",
-    ), report
-
-
-def _operator(one: dict[str, float], i: int) -> str:
-    ratio = one[f"op{i}.ratio"] * 2 ** (one[f"op{i}.detune"] / 1200)
-    times = ", ".join(f"{one[f'op{i}.{stage}']:.7g}" for stage in ("attack", "decay", "sustain", "release"))
-    return f"p{i} = phase({ratio:.9g}); e{i} = adsr({times});"
+        output=" + ".join(f"{one[f'op{i}.level']:.7g} * y{graph.last[i]}" for i in graph.sounding) or "0",
+    ), graph.report

@@ -243,6 +243,30 @@ def wish_of(one: dict[str, float], shapes: list[Shape]) -> Wish:
     return Wish(matrix, factor, energy / (total or 1.0), level / (loudest or 1.0))
 
 
+def lacking(one: dict[str, float], wish: Wish, routing: Routing) -> dict[str, dict[str, float]]:
+    """What a voice so routed hasn't, in plain words, each as the patch's values without it.
+
+    ``one`` are the patch's values by name. Paths and carriers count where they are audible.
+    """
+    found: dict[str, dict[str, float]] = {}
+    if one["noise.level"] > 0:
+        found["noise"] = {"noise.level": 0.0}
+    if one["reverb.send"] > 0:
+        found["the room"] = {"reverb.send": 0.0}
+    carriers = {routing.slots[s].source for s in routing.algorithm.carriers if s in routing.slots}
+    silent = [op for op, share in enumerate(wish.energy) if share and op not in carriers]
+    if silent:
+        title = f"the own sound of operator {' and '.join(str(op + 1) for op in silent)}"
+        found[title] = {f"op{op + 1}.level": 0.0 for op in silent}
+    there = {(to, by) for _, to, by in routing.paths()}
+    used = {placed.source for placed in routing.slots.values()}
+    ops = range(len(wish.energy))
+    paths = [(to, by) for to in used for by in ops if wish.matrix[to, by] > 0 and (to, by) not in there]
+    if paths:
+        found[f"{len(paths)} of the matrix' paths"] = {f"matrix.{to + 1}.{by + 1}": 0.0 for to, by in paths}
+    return found
+
+
 def at_full_level(routing: Routing) -> Routing:
     """The loudest carrier that found a place at 1."""
     carriers = [slot for slot in routing.slots if slot in routing.algorithm.carriers]

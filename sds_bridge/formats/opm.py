@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from sds_bridge.formats import opm_laws as laws
-from sds_bridge.formats.fm_routing import Routing, Wish, at_full_level, route, wish_of
+from sds_bridge.formats.fm_routing import Routing, Wish, at_full_level, lacking, route, wish_of
 from sds_bridge.formats.fm_shape import shapes_of
 from sds_bridge.formats.opm_envelope import Fit, fit_envelope
 from sds_bridge.formats.opm_voice import NAMES, Operator, Voice, write
@@ -57,6 +57,26 @@ def export(patch: Patch) -> tuple[str, list[str]]:
     name = "".join(c for c in patch.name if c.isprintable())[:LONGEST_NAME].strip() or "SDS Bridge"
     voice = Voice(name, routing.algorithm.number - 1, feedback, tuple(operators))
     return write(voice), _report(one, wish, routing, feedback, fits, errors)
+
+
+def missing(patch: Patch) -> dict[str, dict[str, float]]:
+    """What the voice can't hold, each as the patch's values without it (``fm_routing.lacking``)."""
+    count = patch.settings.get("operators", DEFAULT_OPERATORS)
+    ops = range(1, count + 1)
+    one = {name: value[0] for name, value in check(patch, fm_parameters(count)).items()}
+    wish = wish_of(one, shapes_of(one, count))
+    found = lacking(one, wish, route(wish, laws.OPM))
+    if one["pitch.sweep"]:
+        found["the pitch sweep"] = {"pitch.sweep": 0.0}
+    cents, _ = laws.ratios()
+    wanted = np.array(
+        [1200 * math.log2(one[f"op{i}.ratio"]) + one[f"op{i}.detune"] + 100 * one["pitch.offset"] for i in ops]
+    )
+    given = cents[np.abs(cents[None] - wanted[:, None]).argmin(1)]
+    if np.abs(given - wanted).max() > 1:
+        ratios = {f"op{i}.ratio": min(16.0, 2 ** (float(given[i - 1]) / 1200)) for i in ops}
+        found["ratios between the chip's 64"] = {"pitch.offset": 0.0, **ratios, **{f"op{i}.detune": 0.0 for i in ops}}
+    return found
 
 
 def total_level(amplitude: float) -> int:

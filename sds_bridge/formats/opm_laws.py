@@ -27,6 +27,7 @@ HALF_ATTACK = 40.0  # steps
 DT2_CENTS = (0.0, 600.0, 780.0, 950.0)
 NOTE_CODES = (0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14)  # C# to C
 LOWEST_NOTE = 13
+CARRIER, CONVERTER_BITS = 8176, 9
 
 # operators in the file's order M1, C1, M2, C2: whom each modulates
 _TARGETS: tuple[tuple[tuple[int, ...], ...], ...] = (
@@ -70,6 +71,18 @@ def fall_rate(effective: int) -> float:
 def feedback_index(level: int) -> float:
     """Radians by which an operator at full level moves its own phase with FL 1…7."""
     return FULL_FEEDBACK * 2.0 ** (level - 7) if level else 0.0
+
+
+def converted(sound: Array) -> Array:
+    """A sound with its peak at one loud carrier's, as the chip's converter puts it out: nine bits and a sign under an
+    exponent, cut and not rounded. Source: ymfm, ``roundtrip_fp``."""
+    peak = float(np.abs(sound).max(initial=0.0))
+    if not peak:
+        return sound
+    whole = np.round(sound * (CARRIER / peak)).astype(np.int64)
+    bits = np.frexp(np.where(whole < 0, ~whole, whole).astype(np.float64))[1]
+    shift = np.maximum(bits - CONVERTER_BITS, 0)
+    return ((whole >> shift) << shift) * (peak / CARRIER)
 
 
 def ratios() -> tuple[Array, list[tuple[int, int]]]:

@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass
 from sds_bridge.errors import FormatError
 
 NAMES = ("M1", "C1", "M2", "C2")
+SILENT = 127  # of TL
 TOPS = (31, 31, 31, 15, 15, 127, 3, 15, 7, 3, 128)
 BOTH_SIDES = 64
 _HEAD = """\

@@ -13,17 +13,14 @@ from __future__ import annotations
 
 import re
 
-from sds_bridge.formats.fm_graph import matrix_of, unroll
+from sds_bridge.formats.fm_graph import ANOTHER_NOISE, INAUDIBLE, Noise, graph_of
 from sds_bridge.formats.modes import audible_modes
 from sds_bridge.formats.program_text import hz_of, title_of
 from sds_bridge.patch import Patch
-from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, NOISE_LEVEL, fm_parameters
 from sds_bridge.synths.modal_parameters import DEFAULT_MODES, modal_parameters
 from sds_bridge.synths.parameters import check
 
-INAUDIBLE = 1e-4
 SIXTY_DB = "6.907755"
-ANOTHER = "noise is as loud and as coloured, but another random sequence"
 
 _HEAD = """\
 // {title}: a patch from SDS Bridge, tuned at MIDI note {note}. Evaluate this, then
@@ -53,30 +50,18 @@ def export_fm(patch: Patch) -> tuple[str, list[str]]:
     Raises:
         PatchError: values that don't fit the synth.
     """
-    count = patch.settings.get("operators", DEFAULT_OPERATORS)
-    one = {name: value[0] for name, value in check(patch, fm_parameters(count)).items()}
-    sounding = [i for i in range(1, count + 1) if one[f"op{i}.level"]]
-    nodes, last = unroll(matrix_of(one, count), sounding)
-    used = sorted({node.operator for node in nodes})
-    lines = []
-    for i in used:
-        ratio = one[f"op{i}.ratio"] * 2 ** (one[f"op{i}.detune"] / 1200)
-        times = ", ".join(f"{one[f'op{i}.{stage}']:.7g}" for stage in ("attack", "decay", "sustain", "release"))
-        lines.append(f"\tp{i} = phase.({ratio:.9g}); e{i} = adsr.({times});")
-    for number, node in enumerate(nodes):
+    graph = graph_of(patch, "synth")
+    one = graph.one
+    lines = [f"\tp{i} = phase.({graph.ratio(i):.9g}); e{i} = adsr.({graph.times(i)});" for i in graph.operators]
+    for number, node in enumerate(graph.nodes):
         moved = "".join(f" + ({index:.7g} * y{by})" for index, by in node.inputs)
         lines.append(f"\ty{number} = e{node.operator} * (p{node.operator}{moved}).sin;")
-    parts = [f"({one[f'op{i}.level']:.7g} * y{last[i]})" for i in sounding]
-    report, longest = [], max([one[f"op{i}.release"] for i in sounding], default=0.0)
-    if one["noise.level"] > INAUDIBLE:
-        parts.append(_noise(NOISE_LEVEL * one["noise.level"], one["noise.decay"], one["noise.tone"]))
-        longest = max(longest, one["noise.decay"])
-        report.append(ANOTHER)
-    if one["reverb.send"] > INAUDIBLE:
-        report.append(f"room (send {one['reverb.send']:.2g}) dropped: add a reverb after the synth")
-    if not sounding:
-        report.append("no operator reaches the output: only noise sounds")
-    names = [f"p{i}, e{i}" for i in used] + [f"y{number}" for number in range(len(nodes))] or ["none"]
+    parts = [f"({one[f'op{i}.level']:.7g} * y{graph.last[i]})" for i in graph.sounding]
+    longest = max([one[f"op{i}.release"] for i in graph.sounding], default=0.0)
+    if graph.noise:
+        parts.append(_noise(graph.noise))
+        longest = max(longest, graph.noise.decay)
+    names = [f"p{i}, e{i}" for i in graph.operators] + [f"y{number}" for number in range(len(graph.nodes))] or ["none"]
     body = _FM.format(
         offset=one["pitch.offset"],
         sweep=one["pitch.sweep"],
@@ -86,7 +71,7 @@ def export_fm(patch: Patch) -> tuple[str, list[str]]:
         longest=1.5 * longest,
     )
     sound = f"({' + '.join(parts) or 'Silent.ar'}) * {_loudness(one['gain'], one['velocity.amount'])}"
-    return _head(patch) + body + _TAIL.format(sound=sound), report
+    return _head(patch) + body + _TAIL.format(sound=sound), graph.report
 
 
 def export_modal(patch: Patch) -> tuple[str, list[str]]:
@@ -103,8 +88,8 @@ def export_modal(patch: Patch) -> tuple[str, list[str]]:
         body += f"\tvar body = Klank.ar(`[hz.min(SampleRate.ir / 2), amplitudes, {columns[1]}], Impulse.ar(0));\n"
         parts.append("body + (Impulse.ar(0) * amplitudes.sum / 2)")
     if level > INAUDIBLE:
-        parts.append(_noise(level, decay, tone))
-        report.append(ANOTHER)
+        parts.append(_noise(Noise(level, decay, tone)))
+        report.append(ANOTHER_NOISE)
     if max(values["reverb.level"]) > INAUDIBLE:
         report.append("room (seven bands of reverb) dropped: add a reverb after the synth")
     longest = max([mode[1] for mode in modes] + [decay])
@@ -123,10 +108,10 @@ def _head(patch: Patch) -> str:
     return _HEAD.format(title=title_of(patch), note=patch.note, symbol=symbol_of(patch), hz=hz_of(patch.note))
 
 
-def _noise(level: float, decay: float, tone: float) -> str:
+def _noise(noise: Noise) -> str:
     """White noise under a first-order low-pass; WhiteNoise has an rms of 1/√3, and OnePole passes 0 Hz as it is."""
-    hiss = f"OnePole.ar(WhiteNoise.ar(sqrt(3)), exp(-2pi * {tone:.7g} / SampleRate.ir))"
-    return f"({level:.7g} * exp(-{SIXTY_DB} * time / {decay:.7g}) * {hiss})"
+    hiss = f"OnePole.ar(WhiteNoise.ar(sqrt(3)), exp(-2pi * {noise.tone:.7g} / SampleRate.ir))"
+    return f"({noise.level:.7g} * exp(-{SIXTY_DB} * time / {noise.decay:.7g}) * {hiss})"
 
 
 def _loudness(gain: float, amount: float) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from sds_bridge.errors import PluginError
-from sds_bridge.host.folders import cache_folder, plugin_files
+from sds_bridge.host.folders import cache_folder, plugin_files, plugin_folders
 from sds_bridge.host.plugin import Identity, load
 from sds_bridge.host.process import PluginProcess
 from sds_bridge.patch import write_text
@@ -78,6 +79,13 @@ def scan(
         found.append(kept)
     report(len(paths), len(paths), "")
     return found
+
+
+def scanned(path: Path) -> bool:
+    """Whether ``path`` lies in a plug-in folder, or a scan of another folder found it there: nothing else is run."""
+    plain = Path(os.path.normpath(path.absolute()))
+    folders = (Path(os.path.normpath(folder.absolute())) for folder in plugin_folders())
+    return any(plain.is_relative_to(folder) for folder in folders) or str(plain) in Cache.load().entries
 
 
 def _ask(path: Path, modified: int, size: int, limit: float) -> Entry:

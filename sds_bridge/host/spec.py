@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sds_bridge.errors import PluginError, SpecError
 from sds_bridge.host.folders import SUFFIX, plugin_files, plugin_folders, spec_folders, system
+from sds_bridge.host.scan import scanned
 from sds_bridge.synths.parameters import Curve, Parameter
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -205,10 +206,15 @@ def find_plugin(text: str, base: Path = Path()) -> tuple[Path | None, PluginSpec
 
 
 def installed_plugin(text: str, base: Path = Path()) -> tuple[Path, PluginSpec | None]:
-    """:func:`find_plugin`, or a PluginError where it isn't installed."""
+    """:func:`find_plugin`, or a PluginError where it isn't installed, or in no folder that was scanned: a session or
+    spec that somebody sent must not pick the code that is run."""
     path, spec = find_plugin(text, base)
     if path is None or not path.exists():
         raise PluginError(f"{text}: is not installed here. Install it, or set $SDS_BRIDGE_PLUGINS to its folder.")
+    if not scanned(path):
+        raise PluginError(
+            f"{path}: lies in no scanned folder. If you trust it, run `sds-bridge plugins scan --folder {path.parent}`."
+        )
     return path, spec
 
 

@@ -27,7 +27,7 @@ def load_pipeline(pipeline_class: Any, source: str, device: str, dtype: torch.dt
         logging.disable_progress_bar()
     try:
         pipeline = pipeline_class.from_pretrained(
-            str(Path(source).expanduser()) if source[0] == "~" else source, dtype=dtype
+            str(Path(source).expanduser()) if source[0] == "~" else source, dtype=dtype, use_safetensors=True
         )
         pipeline = pipeline.to(device)
     except torch.OutOfMemoryError:

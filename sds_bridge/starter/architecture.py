@@ -100,4 +100,4 @@ def make_pipeline(vocabulary: list[str], seed: int = 0) -> StableAudioPipeline:
 
 
 def load_pipeline(folder: Path) -> StableAudioPipeline:
-    return StableAudioPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    return StableAudioPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True, use_safetensors=True)

@@ -106,7 +106,9 @@ def prepare(
         dry = torch.from_numpy(np.stack([c.audio for c in train]))
         pipeline.vae.fit_normalisation(dry, settings.whitening)
     else:
-        pipeline = StableAudioPipeline.from_pretrained(pipeline_folder, dtype=torch.float32, local_files_only=True)
+        pipeline = StableAudioPipeline.from_pretrained(
+            pipeline_folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        )
     codec, frames = pipeline.vae, pipeline.transformer.config.sample_size
     cache = work / "latents.npy"
     meta = work / "latents.json"
@@ -126,7 +128,7 @@ def prepare(
         latents.flush()
         meta.write_text(json.dumps({"key": key, "words": words}))
     words = [[tuple(w) for w in row] for row in json.loads(meta.read_text())["words"]]
-    latents = np.load(cache)
+    latents = np.load(cache, allow_pickle=False)
     weights = corpus.class_weights(train)
     return Dataset(latents, [c.caption for c in train], [c.label for c in train], words, weights), pipeline
 
@@ -238,7 +240,9 @@ def export(work: Path, output: Path) -> None:
     """Write the averaged weights of ``work``'s checkpoint as a pipeline folder in fp16."""
     from safetensors import safe_open
 
-    pipeline = StableAudioPipeline.from_pretrained(work / "initial", dtype=torch.float32, local_files_only=True)
+    pipeline = StableAudioPipeline.from_pretrained(
+        work / "initial", dtype=torch.float32, local_files_only=True, use_safetensors=True
+    )
     model = Conditional(pipeline)
     with safe_open(work / "checkpoint.safetensors", "pt") as file:
         model.load_state_dict({k: file.get_tensor(f"ema.{k}") for k in model.state_dict()})

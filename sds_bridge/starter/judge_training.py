@@ -19,7 +19,7 @@ def features_of(
     """Log-mel of every clip and variation, ``[clips, variations, 64, 128]`` fp16, cached in ``work``."""
     cache = work / "judge-features.npy"
     shape = (len(clips), variations.VARIATIONS, 64, 128)
-    if cache.exists() and (kept := np.load(cache, mmap_mode="r")).shape == shape:
+    if cache.exists() and (kept := np.load(cache, mmap_mode="r", allow_pickle=False)).shape == shape:
         return np.asarray(kept)
     writing = work / "judge-features.writing.npy"
     features = np.lib.format.open_memmap(writing, "w+", np.float16, shape)
@@ -30,7 +30,7 @@ def features_of(
             features[i] = judge.log_mel(torch.from_numpy(audio))[:, 0].numpy().astype(np.float16)
     features.flush()
     writing.rename(cache)
-    return np.load(cache)
+    return np.load(cache, allow_pickle=False)
 
 
 def train(folder: Path, work: Path, output: Path, steps: int, batch: int = 128, seed: int = 0) -> dict[str, float]:

@@ -10,8 +10,12 @@ import torch
 
 from sds_bridge.patch import Patch
 from sds_bridge.synths.parameters import Parameter, check
+from sds_bridge.synths.reverb import convolve
 
 Values = dict[str, torch.Tensor]
+
+_ROOM_LEVEL = re.compile(r"reverb\.(send|level)")
+_FULL_VELOCITY = 127
 
 
 def note_hz(note: float) -> float:
@@ -20,13 +24,35 @@ def note_hz(note: float) -> float:
 
 
 class Synth(ABC):
-    """θ → waveform. ``Values`` maps each parameter's name to ``[B, size]`` in the parameter's unit."""
+    """θ → waveform. ``Values`` maps each parameter's name to ``[B, size]`` in the parameter's unit.
+
+    ``holds`` is whether it matters how long the key is down.
+    """
 
     name: ClassVar[str]
+    holds: ClassVar[bool] = True
     settings: dict[str, int]
     parameters: list[Parameter]
 
     @abstractmethod
+    def dry(
+        self,
+        values: Values,
+        *,
+        note: float,
+        velocity: int,
+        seconds: float,
+        hold: float,
+        rate: int,
+        seed: int = 0,
+        reference_note: float = 60,
+    ) -> torch.Tensor:
+        """Mono ``[B, round(seconds · rate)]``, before the room. Takes what :meth:`render` takes."""
+
+    def room(self, values: Values, samples: int, rate: int, seed: int) -> torch.Tensor | None:
+        """The room's impulse response beside the dry sound, ``[B, 2, samples]``; None for a synth without."""
+        return None
+
     def render(
         self,
         values: Values,
@@ -48,15 +74,37 @@ class Synth(ABC):
             seed: of every noise in the sound.
             reference_note: the note that the patch was tuned at (a modal patch's pitch is given there).
         """
+        dry = self.dry(
+            values,
+            note=note,
+            velocity=velocity,
+            seconds=seconds,
+            hold=hold,
+            rate=rate,
+            seed=seed,
+            reference_note=reference_note,
+        )[:, None]
+        room = self.room(values, dry.shape[-1], rate, seed)
+        return dry.expand(-1, 2, -1) if room is None else dry + convolve(dry, room)
+
+    def strike(self, values: Values, velocity: int) -> tuple[int, float]:
+        """A velocity whose dry sound times a gain is that of ``velocity``: what differs only in loudness is the same."""
+        return velocity, 1.0
 
     def ringing_seconds(self, values: Values) -> float:
-        """How long the first voice goes on after its key is up: 90 dB of its slowest release, decay or room."""
+        """How long the first dry voice goes on after its key is up: 90 dB of its slowest release or decay."""
+        return 1.5 * self._longest(values, r"(?!pitch\.|reverb\.|op\d+\.(attack|decay)).*")
+
+    def room_seconds(self, values: Values) -> float:
+        """How long the first voice's room goes on: 90 dB of its slowest band; 0 where it is silent."""
+        sounds = any(float(values[p.name][0].max()) > 0 for p in self.parameters if _ROOM_LEVEL.fullmatch(p.name))
+        return 1.5 * self._longest(values, r"reverb\..*") if sounds else 0.0
+
+    def _longest(self, values: Values, names: str) -> float:
         times = [
-            float(values[p.name][0].max())
-            for p in self.parameters
-            if p.unit == "s" and not re.fullmatch(r"pitch\.\w+|op\d+\.(attack|decay)", p.name)
+            float(values[p.name][0].max()) for p in self.parameters if p.unit == "s" and re.fullmatch(names, p.name)
         ]
-        return 1.5 * max(times, default=0.0)
+        return max(times, default=0.0)
 
     def positions_from(self, patch: Patch) -> Values:
         """Declared values of a patch as positions ``[1, size]``; raises PatchError where they don't fit."""
@@ -94,3 +142,8 @@ class Synth(ABC):
 def velocity_gain(velocity: int, amount: torch.Tensor) -> torch.Tensor:
     """Square-law loudness of MIDI velocity, blended in by ``amount`` ``[B, 1]``; 1 at velocity 127."""
     return 1 - amount + amount * (velocity / 127.0) ** 2
+
+
+def struck(velocity: int, amount: torch.Tensor) -> tuple[int, float]:
+    """:meth:`Synth.strike` of a synth whose velocity is :func:`velocity_gain`."""
+    return _FULL_VELOCITY, float(velocity_gain(velocity, amount[:1]))

@@ -22,7 +22,9 @@ from sds_bridge.synths.dx7_pitch import glide, oscillate
 from sds_bridge.synths.spread import Spread
 
 REDUCED_FEEDBACK = (3, 5, 31)
-MAX_NOTE = 127
+MAX_NOTE = MAX_VELOCITY = 127
+# of an envelope's 16-bit end; anything below is cut by the operators
+LOWEST_HEARD = 25
 
 
 def floor(x: torch.Tensor) -> torch.Tensor:
@@ -53,7 +55,7 @@ class DX7Synth(Synth):
         self.settings = {}
         self.parameters = dx7_parameters()
 
-    def render(
+    def dry(
         self,
         values: Values,
         *,
@@ -65,17 +67,17 @@ class DX7Synth(Synth):
         seed: int = 0,
         reference_note: float = 60,
     ) -> torch.Tensor:
-        """Both channels are alike; ``note`` is rounded, ``seed`` has no effect: sample and hold always starts alike."""
-        samples = round(seconds * rate)
-        mono = self.voice(
-            values, note=round(note), velocity=velocity, samples=samples, held=round(hold * rate), rate=rate
-        )[0]
-        return mono[:, None].expand(-1, 2, -1)
+        """``note`` is rounded, ``seed`` has no effect: sample and hold always starts alike."""
+        samples, held = round(seconds * rate), round(hold * rate)
+        return self.voice(values, note=round(note), velocity=velocity, samples=samples, held=held, rate=rate)[0]
 
     def voice(
-        self, values: Values, *, note: int, velocity: int, samples: int, held: int, rate: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mono ``[B, samples]`` and each operator ``[B, 6, samples]``; ``held`` is how many samples the key is down."""
+        self, values: Values, *, note: int, velocity: int, samples: int, held: int, rate: int, each: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Mono ``[B, samples]``, and the operators ``[B, 6, samples]`` where ``each`` is asked for.
+
+        ``held`` is how many samples the key is down.
+        """
         v = {name: nearest(value.double()) for name, value in values.items()}
         blocks, key_up = -(-samples // tables.BLOCK), -(-held // tables.BLOCK)
         keys = (note + v["transpose"][:, 0] - 24).clamp(0, MAX_NOTE)
@@ -86,7 +88,7 @@ class DX7Synth(Synth):
         algorithms = [int(a) for a in v["algorithm"][:, 0]]
         reduced = torch.tensor([0.25 if a in REDUCED_FEEDBACK else 1.0 for a in algorithms], dtype=torch.float64)
         beta = lookup(tables.FEEDBACK, v["feedback"][:, 0]) * reduced.to(keys.device)
-        return operators(levels, frequencies, beta, algorithms, samples)
+        return operators(levels, frequencies, beta, algorithms, samples, each)
 
     @staticmethod
     def _stack(v: Values, name: str) -> torch.Tensor:
@@ -101,9 +103,8 @@ class DX7Synth(Synth):
     ) -> torch.Tensor:
         """Envelopes with output level, key scaling and velocity, ``[B, 6, blocks]``."""
         output = lookup(tables.LEVEL, self._stack(v, "output_level")) + self._key_scaling(v, keys)
-        loudness = float(tables.VELOCITY[min(max(velocity, 0), 127) >> 1] - 239)
-        output = output.clamp(max=127) * 32
-        output = (output + floor((self._stack(v, "velocity_sensitivity") * loudness + 7) / 8) * 16).clamp(min=0)
+        sensitivity = self._stack(v, "velocity_sensitivity")
+        output = (output.clamp(max=127) * 32 + _velocity_steps(sensitivity, velocity) * 16).clamp(min=0)
         panel = self._stages(v, "level")
         targets = floor(lookup(tables.LEVEL, panel) / 2) * 64 + output[..., None] - 4256
         targets = targets.clamp(min=16) * 65536
@@ -183,15 +184,28 @@ class DX7Synth(Synth):
     def ringing_seconds(self, values: Values) -> float:
         """90 dB of the slowest carrier's fourth stage; without end where that stops above silence."""
         slowest = 0.0
-        for op in ALGORITHMS[int(values["algorithm"][0, 0])].carriers:
-            own = {name: float(values[f"op{op + 1}.{name}"][0, 0]) for name in ("rate4", "level4", "output_level")}
-            if own["output_level"] == 0:
+        first = {name: value[:1].round().double() for name, value in values.items()}
+        scaling = self._key_scaling(first, torch.arange(MAX_NOTE + 1.0)).amax(0)
+        for op in ALGORITHMS[int(first["algorithm"])].carriers:
+            names = ("rate4", "level4", "output_level", "velocity_sensitivity")
+            own = {name: float(first[f"op{op + 1}.{name}"]) for name in names}
+            loudest = min(float(tables.LEVEL[int(own["output_level"])]) + float(scaling[op]), 127)
+            if loudest <= 0:
                 continue
-            if own["level4"] > 0:
+            struck = 16 * int(_velocity_steps(torch.tensor(own["velocity_sensitivity"]), MAX_VELOCITY))
+            end = (int(tables.LEVEL[int(own["level4"])]) >> 1) * 64 + loudest * 32 + struck - 4256
+            if end >= LOWEST_HEARD:
                 return math.inf
             blocks = 15 * tables.OCTAVE / float(tables.ENVELOPE_STEP[int(own["rate4"]) * 41 >> 6])
             slowest = max(slowest, blocks * tables.BLOCK / 44100)
         return slowest
+
+    def strike(self, values: Values, velocity: int) -> tuple[int, float]:
+        """Velocity reaches the operators in few steps; of those that are the same, the lowest."""
+        sensitivity = self._stack(values, "velocity_sensitivity")[0]
+        steps = _velocity_steps(sensitivity, velocity)
+        alike = (v for v in range(velocity + 1) if torch.equal(_velocity_steps(sensitivity, v), steps))
+        return next(alike), 1.0
 
     def starting_positions(self, batch: int, seed: int) -> Values:
         """A carrier with a soft modulator and two quiet pairs beside it, varied by the seed (algorithm 5)."""
@@ -238,6 +252,12 @@ class DX7Synth(Synth):
         for k in (1, 2, 3):
             draw.put(f"pitch.level{k}", torch.full((batch, 1), 50.0))
         return draw.positions
+
+
+def _velocity_steps(sensitivity: torch.Tensor, velocity: int) -> torch.Tensor:
+    """Added to an operator's level, 3/8 dB each; floored, with slope 1."""
+    loudness = float(tables.VELOCITY[min(max(velocity, 0), MAX_VELOCITY) >> 1] - 239)
+    return floor((sensitivity * loudness + 7) / 8)
 
 
 def _steps(octaves: torch.Tensor, rate: int) -> torch.Tensor:

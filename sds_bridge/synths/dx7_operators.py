@@ -32,7 +32,10 @@ SILENT = ENVELOPE_TOP - 100
 FULL_SCALE = 2.0**25
 CYCLE = 2.0**24
 
-_LOG_SINE, _POWER = (t.astype(np.int32) for t in sine_tables())
+_LOG_QUARTER, _ROM_POWER = (t.astype(np.int32) for t in sine_tables())
+# a whole turn of the quarter sine's logarithm, and the powers from the top down
+_LOG_SINE = np.tile(np.concatenate([_LOG_QUARTER, _LOG_QUARTER[::-1]]), 2)
+_POWER = 4096 + _ROM_POWER[::-1].copy()
 _COSINE = np.cos(2 * np.pi * (np.arange(4096) + 0.5) / 4096).astype(np.float32)
 _AMPLITUDE = (2.0**26 * 2.0 ** (-np.arange(1 << 15) / 1024)).astype(np.float32)
 
@@ -52,26 +55,27 @@ def _wiring(algorithm: int) -> tuple[np.ndarray, np.ndarray, int, int]:
 @numba.njit(cache=True, nogil=True, inline="always")
 def _sine(phase, gain):  # type: ignore[no-untyped-def]
     index = (phase >> 12) & 4095
-    quarter = index & 1023
-    if index & 1024:
-        quarter ^= 1023
-    total = _LOG_SINE[quarter] + gain
-    size = np.int64(4096 + _POWER[(total & 1023) ^ 1023]) >> (total >> 10)
-    return (-size - 1) << 13 if index & 2048 else size << 13
+    total = _LOG_SINE[index] + gain
+    size = _POWER[total & 1023] >> (total >> 10)
+    return (size ^ -(index >> 11)) << 13
 
 
 @numba.njit(cache=True, nogil=True)
-def _forward(levels, frequencies, feedback, modulated, sounding, source, target, y, phases, gains, mix):  # type: ignore[no-untyped-def]
-    """One voice: int64 ``[6, blocks]`` twice → ``y``, ``phases``, ``gains`` ``[6, T]`` and ``mix [T]``."""
-    length = y.shape[1]
+def _forward(levels, frequencies, feedback, modulated, sounding, source, target, mix, y, indices, gains):  # type: ignore[no-untyped-def]
+    """One voice: int64 ``[6, blocks]`` twice → ``mix [T]``, and where their T isn't 0 ``y``, ``indices`` (the place in
+    the sine, 0…4095) and ``gains`` (0 where an operator is cut) ``[6, T]``."""
     phase = np.zeros(OPERATORS, np.int64)
     gain_out = np.zeros(OPERATORS, np.int64)
     before, last = np.int64(0), np.int64(0)
     chained = source != target and feedback < 16
+    out = np.zeros((OPERATORS, BLOCK), np.int32)
+    line, place = np.zeros_like(out), np.zeros_like(out)
+    total = np.zeros(BLOCK, np.int32)
     for block in range(levels.shape[1]):
         start = block * BLOCK
-        stop = min(start + BLOCK, length)
+        count = min(BLOCK, mix.shape[0] - start)
         chain_on = False
+        total[:] = 0
         for op in range(OPERATORS - 1, -1, -1):
             gain = gain_out[op] if gain_out[op] != 0 else np.int64(ENVELOPE_TOP - 1)
             gain_out[op] = ENVELOPE_TOP - (levels[op, block] >> 14)
@@ -84,89 +88,137 @@ def _forward(levels, frequencies, feedback, modulated, sounding, source, target,
             elif chained and op == target and heard:
                 chain_on = True
             if not heard:
-                for t in range(start, stop):
-                    y[op, t] = 0
-                    gains[op, t] = 0
-                    phases[op, t] = 0
-            elif chain_on and op >= source:
-                # done sample by sample below; only the gain's line is laid out here
-                for t in range(start, stop):
-                    gain += step
-                    gains[op, t] = gain
-            elif op == target and source == target and feedback < 16:
-                for t in range(start, stop):
-                    gain += step
-                    at = phase[op] + (t - start) * frequency + ((before + last) >> (feedback + 1))
-                    before = last
-                    last = _sine(at, gain)
-                    y[op, t], phases[op, t], gains[op, t] = last, at & 0xFFFFFF, gain
+                out[op] = 0
+                line[op] = 0
+                place[op] = 0
             else:
-                for t in range(start, stop):
-                    gain += step
-                    at = phase[op] + (t - start) * frequency
+                for k in range(BLOCK):
+                    line[op, k] = gain + (k + 1) * step
+                    place[op, k] = phase[op] + k * frequency
+                if chain_on and op >= source:
+                    pass
+                elif op == target and source == target and feedback < 16:
+                    for k in range(count):
+                        at = place[op, k] + ((before + last) >> (feedback + 1))
+                        before = last
+                        last = np.int64(_sine(at, line[op, k]))
+                        out[op, k], place[op, k] = last, at
+                else:
                     for by in range(op + 1, OPERATORS):
                         if modulated[op, by]:
-                            at += y[by, t]
-                    y[op, t], phases[op, t], gains[op, t] = _sine(at, gain), at & 0xFFFFFF, gain
+                            for k in range(BLOCK):
+                                place[op, k] += out[by, k]
+                    for k in range(BLOCK):
+                        out[op, k] = _sine(place[op, k], line[op, k])
             if chain_on and op == source:
-                for t in range(start, stop):
+                for k in range(count):
                     at = (before + last) >> (feedback + 1)
                     before = last
                     for link in range(target, source - 1, -1):
-                        at += phase[link] + (t - start) * frequencies[link, block]
-                        last = _sine(at, gains[link, t])
-                        y[link, t], phases[link, t] = last, at & 0xFFFFFF
+                        at += place[link, k]
+                        last = np.int64(_sine(at, line[link, k]))
+                        out[link, k], place[link, k] = last, at
                         at = last
             if sounding[op]:
-                for t in range(start, stop):
-                    mix[t] += y[op, t]
+                for k in range(BLOCK):
+                    total[k] += out[op, k]
+        for k in range(count):
+            mix[start + k] = np.float32(total[k]) / np.float32(FULL_SCALE)
         for op in range(OPERATORS):
             phase[op] += frequencies[op, block] * BLOCK
+        if y.shape[1] > 0:
+            for op in range(OPERATORS):
+                for k in range(count):
+                    y[op, start + k] = out[op, k]
+                    indices[op, start + k] = (place[op, k] >> 12) & 4095
+                    gains[op, start + k] = line[op, k]
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _sum(x):  # type: ignore[no-untyped-def]
+    """The sum of 64 numbers by halves: the same bits whatever a processor's vectors hold. Overwrites ``x``."""
+    half = BLOCK // 2
+    while half > 0:
+        for k in range(half):
+            x[k] += x[k + half]
+        half //= 2
+    return x[0]
 
 
 @numba.njit(cache=True, nogil=True)
-def _backward(gradient, y, phases, gains, beta, modulated, sounding, source, target, d_levels, d_frequencies):  # type: ignore[no-untyped-def]
-    """``gradient [T]`` of the mix → gradients of levels and frequencies ``[6, blocks]``; returns that of β."""
+def _backward(gradient, y, indices, gains, beta, modulated, sounding, source, target, d_levels, d_frequencies):  # type: ignore[no-untyped-def]
+    """``gradient [T]`` of the mix → gradients of levels and frequencies ``[6, blocks]``; returns that of β.
+
+    Blocks run backwards; in a block an operator comes after those that it modulates, and is done at once, but for
+    the feedback's loop, which goes sample by sample.
+    """
     length = gradient.shape[0]
-    a = np.zeros((OPERATORS, 3))
+    a = np.zeros((OPERATORS, BLOCK))
+    slopes, to_phase = np.zeros((OPERATORS, BLOCK)), np.zeros((OPERATORS, BLOCK))
+    work = np.zeros(BLOCK)
     after = np.zeros(OPERATORS)
+    one, two = 0.0, 0.0  # what the feedback brings to its source at the sample before, and the one before that
     d_beta = 0.0
     radians = 2 * np.pi / CYCLE
-    for t in range(length - 1, -1, -1):
-        block, place = t // BLOCK, t % BLOCK
-        slot, one, two = t % 3, (t + 2) % 3, (t + 1) % 3  # this sample, the one before, the one before that
+    loop = beta > 0
+    for block in range(d_levels.shape[1] - 1, -1, -1):
+        start = block * BLOCK
+        count = min(BLOCK, length - start)
+        if count <= 0:
+            continue
         for op in range(OPERATORS):
-            d_frequencies[op, block] += after[op]
-            if gains[op, t] == 0:
-                a[op, slot] = 0.0
-                continue
-            total = a[op, slot]
+            a[op] = 0.0
+            slopes[op] = 0.0
+            to_phase[op] = 0.0
+            for k in range(count):
+                gain = gains[op, start + k]
+                slope = _AMPLITUDE[gain] * radians * _COSINE[indices[op, start + k]]
+                slopes[op, k] = slope if gain != 0 else 0.0
             if sounding[op]:
-                total += gradient[t]
-            a[op, slot] = 0.0
-            # gain glides from the block before to this one; levels fall as gains rise
-            to_level = total * y[op, t] * (0.6931471805599453 / 1024) / 16384
-            inside = source <= op < target and beta > 0
-            share = 1.0 if inside else (place + 1) / BLOCK
-            d_levels[op, block] += to_level * share
-            if block > 0:
-                d_levels[op, block - 1] += to_level * (1 - share)
-            slope = _AMPLITUDE[gains[op, t]] * radians * _COSINE[phases[op, t] >> 12]
-            to_phase = total * slope
-            after[op] += to_phase
+                for k in range(count):
+                    a[op, k] = gradient[start + k]
+        for op in range(OPERATORS):
+            if loop and op == source:
+                for k in range(count - 1, -1, -1):
+                    t = start + k
+                    a[source, k] += one
+                    one, two = two, 0.0
+                    for link in range(source, target + 1):
+                        if gains[link, t] == 0:
+                            a[link, k] = 0.0
+                        to_phase[link, k] = a[link, k] * slopes[link, k]
+                        if link < target:
+                            a[link + 1, k] += to_phase[link, k]
+                    ago = (y[source, t - 1] if t > 0 else 0) + (y[source, t - 2] if t > 1 else 0)
+                    d_beta += to_phase[target, k] * ago
+                    # total · tap, which is 0 where the target is cut
+                    back = a[target, k] * min(max(beta * slopes[target, k], -0.5), 0.5)
+                    one += back
+                    two += back
+            elif not (loop and source <= op <= target):
+                for k in range(count):
+                    to_phase[op, k] = a[op, k] * slopes[op, k]
             for by in range(op + 1, OPERATORS):
-                if modulated[op, by]:
-                    a[by, slot] += to_phase
-            if op == target and beta > 0:
-                ago = (y[source, t - 1] if t > 0 else 0) + (y[source, t - 2] if t > 1 else 0)
-                d_beta += to_phase * ago
-                tap = beta * slope
-                if tap > 0.5:
-                    tap = 0.5
-                elif tap < -0.5:
-                    tap = -0.5
-                a[source, one] += total * tap
-                a[source, two] += total * tap
+                if modulated[op, by] and not (loop and source <= op and by <= target):
+                    for k in range(BLOCK):
+                        a[by, k] += to_phase[op, k]
+            for k in range(BLOCK):
+                work[k] = to_phase[op, k] * k
+            d_frequencies[op, block] = _sum(work) + count * after[op]
+            work[:] = to_phase[op]
+            after[op] += _sum(work)
+            # gain glides from the block before to this one; levels fall as gains rise
+            work[:] = 0.0
+            for k in range(count):
+                here = a[op, k] * y[op, start + k] * (0.6931471805599453 / 1024) / 16384
+                work[k] = here if gains[op, start + k] != 0 else 0.0
+            for k in range(BLOCK):
+                a[op, k] = work[k] * (k + 1) / BLOCK
+            whole = _sum(work)
+            glided = whole if loop and source <= op < target else _sum(a[op])
+            d_levels[op, block] += glided
+            if block > 0:
+                d_levels[op, block - 1] += whole - glided
     return d_beta
 
 
@@ -179,31 +231,33 @@ class _Operators(torch.autograd.Function):
         beta: torch.Tensor,
         algorithms: list[int],
         samples: int,
+        each: bool,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         batch = len(levels)
         whole = [x.detach().round().to("cpu", torch.int64).contiguous().numpy() for x in (levels, frequencies)]
-        y = np.empty((batch, OPERATORS, samples), np.int32)
-        phases, gains = (np.empty((batch, OPERATORS, samples), np.int32) for _ in range(2))
-        mix = np.zeros((batch, samples), np.int64)
+        ctx.set_materialize_grads(False)  # only the mix has one
+        kept = samples if each or any(ctx.needs_input_grad) else 0
+        y = np.empty((batch, OPERATORS, kept), np.int32)
+        indices, gains = (np.empty((batch, OPERATORS, kept), np.int16) for _ in range(2))
+        mix = np.empty((batch, samples), np.float32)
 
         def one(b: int) -> None:
             modulated, sounding, source, target = _wiring(algorithms[b])
-            strength = float(beta[b])
+            strength = float(beta.detach()[b])
             shift = round(-np.log2(strength)) - 1 if strength > 0 else 16
             _forward(
-                whole[0][b], whole[1][b], shift, modulated, sounding, source, target, y[b], phases[b], gains[b], mix[b]
+                whole[0][b], whole[1][b], shift, modulated, sounding, source, target, mix[b], y[b], indices[b], gains[b]
             )
 
         _each(one, batch)
-        ctx.saved = (y, phases, gains, beta.detach(), algorithms, levels.shape)
-        heard = torch.from_numpy(mix.astype(np.float32)) / FULL_SCALE
-        operators = torch.from_numpy(y.astype(np.float32)) / FULL_SCALE
+        ctx.saved = (y, indices, gains, beta.detach(), algorithms, levels.shape)
+        operators = torch.from_numpy(y)
         ctx.mark_non_differentiable(operators)
-        return heard.to(levels.device), operators.to(levels.device)
+        return torch.from_numpy(mix).to(levels.device), operators
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        y, phases, gains, beta, algorithms, shape = ctx.saved
+        y, indices, gains, beta, algorithms, shape = ctx.saved
         gradient = (gradients[0].detach().cpu().double() / FULL_SCALE).numpy()
         d_levels, d_frequencies = np.zeros(shape), np.zeros(shape)
         d_beta = torch.zeros(len(beta), dtype=torch.float64)
@@ -211,13 +265,13 @@ class _Operators(torch.autograd.Function):
         def one(b: int) -> None:
             modulated, sounding, source, target = _wiring(algorithms[b])
             d_beta[b] = _backward(
-                gradient[b], y[b], phases[b], gains[b], float(beta[b]), modulated, sounding, source, target,
+                gradient[b], y[b], indices[b], gains[b], float(beta[b]), modulated, sounding, source, target,
                 d_levels[b], d_frequencies[b],
             )  # fmt: skip
 
         _each(one, len(beta))
         made = [torch.from_numpy(x).to(gradients[0].device) for x in (d_levels, d_frequencies)]
-        return made[0], made[1], d_beta.to(gradients[0].device), None, None
+        return made[0], made[1], d_beta.to(gradients[0].device), None, None, None
 
 
 def _each(work: Any, count: int) -> None:
@@ -232,9 +286,14 @@ def _each(work: Any, count: int) -> None:
 
 
 def operators(
-    levels: torch.Tensor, frequencies: torch.Tensor, beta: torch.Tensor, algorithms: list[int], samples: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The mix ``[B, samples]``, and each operator by itself ``[B, 6, samples]`` (without gradient).
+    levels: torch.Tensor,
+    frequencies: torch.Tensor,
+    beta: torch.Tensor,
+    algorithms: list[int],
+    samples: int,
+    each: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The mix ``[B, samples]``, and where ``each`` is asked for the operators ``[B, 6, samples]`` (without gradient).
 
     A carrier at output level 99 has amplitude 1. Runs on the CPU, wherever the tensors are.
 
@@ -244,5 +303,5 @@ def operators(
         beta: share of the last two samples' sum that feeds back, ``[B]``; 0 or a power of two.
         algorithms: 0…31 for each voice.
     """
-    mix, each = _Operators.apply(levels, frequencies, beta, algorithms, samples)
-    return mix, each
+    mix, y = _Operators.apply(levels, frequencies, beta, algorithms, samples, each)
+    return mix, y.to(mix) / FULL_SCALE if each else None

@@ -10,6 +10,7 @@ EngineMkI.cpp; each table was compared with what Dexed's engine renders (tests/a
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +107,7 @@ def note_octave(note: float) -> float:
     return base + (OCTAVE // 12) * note
 
 
+@lru_cache(maxsize=8)
 def frequency_table(rate: float) -> Ints:
     """One octave of phase steps a sample, at 2^20 Hz and above, 1025 entries."""
     y, inc = 2.0**44 / rate, 2.0 ** (1 / 1024)

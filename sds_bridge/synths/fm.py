@@ -12,11 +12,11 @@ import math
 
 import torch
 
-from sds_bridge.synths.base import Synth, Values, note_hz, velocity_gain
+from sds_bridge.synths.base import Synth, Values, note_hz, struck, velocity_gain
 from sds_bridge.synths.envelope import adsr, fall
 from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, FEEDBACK_SWEEPS, NOISE_LEVEL, fm_parameters
 from sds_bridge.synths.noise import low_passed_noise
-from sds_bridge.synths.reverb import band_noise_room, convolve
+from sds_bridge.synths.reverb import band_noise_room
 from sds_bridge.synths.spread import Spread
 
 ROOM_BANDS_HZ = (250.0, 1000.0, 4000.0)
@@ -33,7 +33,7 @@ class FMSynth(Synth):
         self.settings = {"operators": operators}
         self.parameters = fm_parameters(operators)
 
-    def render(
+    def dry(
         self,
         values: Values,
         *,
@@ -65,8 +65,10 @@ class FMSynth(Synth):
         levels = torch.cat([v[f"op{i}.level"] for i in ops], 1)
         noise = NOISE_LEVEL * v["noise.level"] * fall(time, v["noise.decay"])
         dry = (levels[:, None] @ out)[:, 0] + noise * low_passed_noise(samples, v["noise.tone"], rate, seed)
-        dry = dry * v["gain"] * velocity_gain(velocity, v["velocity.amount"])
-        return dry[:, None] + self._room(v, dry, rate, seed)
+        return dry * v["gain"] * velocity_gain(velocity, v["velocity.amount"])
+
+    def strike(self, values: Values, velocity: int) -> tuple[int, float]:
+        return struck(velocity, values["velocity.amount"])
 
     def _phases(self, v: Values, note: float, time: torch.Tensor, rate: int) -> torch.Tensor:
         """Running phases ``[B, N, T]`` in radians; an operator above Nyquist is held at it.
@@ -82,14 +84,14 @@ class FMSynth(Synth):
         cycles = (cycles - cycles[:, :1])[:, None] * ratios[:, :, None].double()
         return ((cycles - cycles.detach().floor()) * (2 * math.pi)).to(ratios.dtype)
 
-    def _room(self, v: Values, dry: torch.Tensor, rate: int, seed: int) -> torch.Tensor:
+    def room(self, values: Values, samples: int, rate: int, seed: int) -> torch.Tensor:
         """Bands above ``reverb.tone`` decay faster, in proportion."""
-        bands = torch.tensor(ROOM_BANDS_HZ, device=dry.device)
+        v = values
+        bands = torch.tensor(ROOM_BANDS_HZ, device=v["reverb.tone"].device)
         shortening = 1 / (1 + (bands / v["reverb.tone"]) ** 2)
         decay = v["reverb.time"] * (0.15 + 0.85 * shortening)
         level = v["reverb.send"] * torch.ones_like(decay)
-        room = band_noise_room(level, decay, ROOM_BANDS_HZ, dry.shape[-1], rate, seed + 1)
-        return convolve(dry[:, None], room)
+        return band_noise_room(level, decay, ROOM_BANDS_HZ, samples, rate, seed + 1)
 
     def starting_positions(self, batch: int, seed: int) -> Values:
         """Operator 1 sounds, operator 2 modulates it a little, the others wait in reserve at a low level."""

@@ -11,11 +11,11 @@ import math
 
 import torch
 
-from sds_bridge.synths.base import Synth, Values, velocity_gain
+from sds_bridge.synths.base import Synth, Values, struck, velocity_gain
 from sds_bridge.synths.envelope import SIXTY_DB, fall
 from sds_bridge.synths.modal_parameters import DEFAULT_MODES, REVERB_BANDS_HZ, modal_parameters, mode_series
 from sds_bridge.synths.noise import low_passed_noise
-from sds_bridge.synths.reverb import band_noise_room, convolve
+from sds_bridge.synths.reverb import band_noise_room
 from sds_bridge.synths.spread import Spread
 
 
@@ -50,6 +50,7 @@ class ModalSynth(Synth):
     """``modes`` damped sinusoids, contact noise and a room of seven bands."""
 
     name = "modal"
+    holds = False
 
     def __init__(self, modes: int = DEFAULT_MODES) -> None:
         self.modes = modes
@@ -57,7 +58,7 @@ class ModalSynth(Synth):
         self.parameters = modal_parameters(modes)
         self.series = torch.tensor(mode_series(modes))
 
-    def render(
+    def dry(
         self,
         values: Values,
         *,
@@ -80,9 +81,14 @@ class ModalSynth(Synth):
         body = damped_sinusoids(frequency, v["modes.decay"], v["modes.gain"], samples, rate)
         strike = v["strike.level"] * fall(time, v["strike.decay"])
         dry = body + strike * low_passed_noise(samples, v["strike.tone"], rate, seed)
-        dry = dry * v["gain"] * velocity_gain(velocity, v["velocity.amount"])
-        room = band_noise_room(v["reverb.level"], v["reverb.decay"], REVERB_BANDS_HZ, samples, rate, seed + 1)
-        return dry[:, None] + convolve(dry[:, None], room)
+        return dry * v["gain"] * velocity_gain(velocity, v["velocity.amount"])
+
+    def room(self, values: Values, samples: int, rate: int, seed: int) -> torch.Tensor:
+        level, decay = values["reverb.level"], values["reverb.decay"]
+        return band_noise_room(level, decay, REVERB_BANDS_HZ, samples, rate, seed + 1)
+
+    def strike(self, values: Values, velocity: int) -> tuple[int, float]:
+        return struck(velocity, values["velocity.amount"])
 
     def starting_positions(self, batch: int, seed: int) -> Values:
         """Equal modes, each a little off its place in the series, higher ones shorter and softer."""

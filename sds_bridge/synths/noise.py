@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def white_spectrum(samples: int, seed: int) -> torch.Tensor:
     """Of seeded white noise; kept for the next call."""
     with torch.inference_mode(False), torch.no_grad():

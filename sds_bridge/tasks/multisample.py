@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from sds_bridge.errors import InputError
-from sds_bridge.formats import sfz
+from sds_bridge.formats import carried, sfz
 from sds_bridge.patch import Patch, write_text
 from sds_bridge.synths.base import Synth, Values
 from sds_bridge.synths.catalog import make_synth
@@ -118,7 +118,7 @@ def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
             name = f"{key:03d}-{velocity:03d}.flac"
             soundfile.write(folder / name, (sound * gain).T, RATE, "PCM_24", format="FLAC")
             regions.append(sfz.Region(f"{folder.name}/{name}", key, keys, velocities, loop))
-    write_text(out, sfz.text(regions, patch.name, release))
+    write_text(out, carried.into_sfz(sfz.text(regions, patch.name, release), patch))
     report = [
         f"{len(regions)} samples: keys {KEYS[0]} to {KEYS[-1]} every {KEYS[1] - KEYS[0]} semitones and the tuned note "
         f"at velocities {', '.join(map(str, VELOCITIES))}; between them samples are shifted in pitch",

@@ -1,4 +1,8 @@
-"""A MIDI file through a patch: every note and velocity, on our own synth, as one stereo stem."""
+"""A MIDI file through a patch: every note and velocity, on our own synth, as one stereo stem.
+
+Voices are rendered dry and once for all notes that sound alike; the room is linear, so the whole stem goes through it
+once.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,8 @@ LONGEST_TAIL = 20.0
 CACHE_BYTES = 256 * 2**20
 INAUDIBLE = 10 ** (-90 / 20)
 FADE_SECONDS = 0.005
+# voices up to here are rendered at a few lengths only, so that noises and their spectra are made once
+MOST_ROUNDED = 2**21
 
 
 def render(
@@ -44,8 +50,8 @@ def render(
 
     Args:
         rate: Hz, 8000…192000.
-        tail: seconds that each voice may ring on after its key is up; by default until it is inaudible
-            (90 dB under its peak), as far as the patch's release, decays and room can reach.
+        tail: seconds that each voice may ring on after its key is up, and the stem's room after the last one; by
+            default until they are inaudible (90 dB under the peak), as far as release, decays and room can reach.
         channel: 1…16, or None for all.
         seed: of the noises; one note at one velocity and length always sounds the same.
         force: write over an existing file.
@@ -105,25 +111,71 @@ def play(
     ring = tail if tail is not None else min(synth.ringing_seconds(values), LONGEST_TAIL)
     _check_lengths(song, ring, rate, path)
     began = time.monotonic()
-    stem = np.zeros((2, round((max(n.start + n.seconds for n in song.notes) + ring) * rate) + 1), np.float32)
+    end = max(n.start + n.seconds for n in song.notes)
+    dry = np.zeros(round((end + ring) * rate) + 1, np.float32)
     used = 0
     voices = Voices(synth, values, reference_note=patch.note, ring=ring, rate=rate, seed=seed)
     for done, note in enumerate(song.notes):
         if should_stop():
-            return Played(stem[:, :used], done, voices.rendered, stopped=True)
-        voice = voices.of(note)
+            return Played(_both(dry[:used]), done, voices.rendered, stopped=True)
+        voice, gain = voices.of(note)
         start = round(note.start * rate)
-        stem[:, start : start + voice.shape[1]] += voice[:, : stem.shape[1] - start]
-        used = max(used, start + voice.shape[1])
+        there = min(len(voice), len(dry) - start)
+        dry[start : start + there] += voice[:there] if gain == 1 else voice[:there] * np.float32(gain)
+        used = max(used, start + there)
         left = (time.monotonic() - began) / (done + 1) * (len(song.notes) - done - 1)
         report(Progress(done + 1, len(song.notes), 0.0, left, _ignored(song) if done == 0 else ""))
-    return Played(stem[:, :used], len(song.notes), voices.rendered)
+    longest = None if tail is None else round((end + tail) * rate)
+    sound = _in_room(dry[:used], synth, values, rate, seed, longest)
+    return Played(sound, len(song.notes), voices.rendered)
+
+
+def _both(mono: np.ndarray) -> np.ndarray:
+    return np.repeat(mono[None], 2, axis=0)
+
+
+@torch.inference_mode()
+def _in_room(dry: np.ndarray, synth: Synth, values: Values, rate: int, seed: int, longest: int | None) -> np.ndarray:
+    """``[2, samples]`` until the room is inaudible too, or for at most ``longest`` samples."""
+    seconds = min(synth.room_seconds(values), LONGEST_TAIL)
+    if not seconds or not dry.any():
+        return _both(dry)
+    room = synth.room(values, _rounded_up(round(seconds * rate)), rate, seed)
+    assert room is not None
+    wet = _convolved(dry, room[0])
+    wet[:, : len(dry)] += dry
+    level = max(float(wet.max()), -float(wet.min()))
+    audible = np.flatnonzero(np.abs(wet[:, len(dry) :]).max(0) > INAUDIBLE * level)
+    end = len(dry) + (audible[-1] + 1 if len(audible) else 0)
+    return _faded(wet[:, : end if longest is None else min(end, longest)], rate)
+
+
+def _convolved(dry: np.ndarray, room: torch.Tensor) -> np.ndarray:
+    """``[T] ∗ [2, R] → [2, T + R − 1]`` by overlap-add."""
+    length = room.shape[1]
+    size = 1 << (4 * length - 1).bit_length()
+    step = size - length + 1
+    spectrum = torch.fft.rfft(room, n=size)
+    wet = np.zeros((2, len(dry) + length - 1), np.float32)
+    for start in range(0, len(dry), step):
+        part = torch.from_numpy(dry[start : start + step])
+        found = torch.fft.irfft(torch.fft.rfft(part, n=size) * spectrum, n=size).numpy()
+        stop = min(start + size, wet.shape[1])
+        wet[:, start:stop] += found[:, : stop - start]
+    return wet
+
+
+def _faded(sound: np.ndarray, rate: int) -> np.ndarray:
+    """To nothing over its last ``FADE_SECONDS``, in place."""
+    fade = min(round(FADE_SECONDS * rate), sound.shape[-1])
+    sound[..., sound.shape[-1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    return sound
 
 
 class Voices:
     """Renders notes, and keeps the latest renders up to ``CACHE_BYTES`` for notes that repeat.
 
-    A voice is float32 ``[2, samples]``, cut where it has become inaudible and faded out over ``FADE_SECONDS``.
+    A voice is dry, float32 ``[samples]``, cut where it has become inaudible and faded out over ``FADE_SECONDS``.
     """
 
     def __init__(self, synth: Synth, values: Values, *, reference_note: int, ring: float, rate: int, seed: int) -> None:
@@ -132,39 +184,50 @@ class Voices:
         self.rendered = 0
         self._kept: OrderedDict[tuple[int, int, int], np.ndarray] = OrderedDict()
         self._bytes = 0
+        self._struck: dict[int, tuple[int, float]] = {}
 
-    def of(self, note: Note) -> np.ndarray:
-        """Lengths are alike when they are to 0.1 ms."""
-        key = (note.pitch, note.velocity, round(note.seconds * 10_000))
+    def of(self, note: Note) -> tuple[np.ndarray, float]:
+        """Its voice and the gain to play that with. Lengths are alike when they are to 0.1 ms."""
+        if note.velocity not in self._struck:
+            self._struck[note.velocity] = self.synth.strike(self.values, note.velocity)
+        velocity, gain = self._struck[note.velocity]
+        hold = round(note.seconds * 10_000) if self.synth.holds else 0
+        key = (note.pitch, velocity, hold)
         if key in self._kept:
             self._kept.move_to_end(key)
-            return self._kept[key]
-        voice = self._kept[key] = self._render(note)
+            return self._kept[key], gain
+        voice = self._kept[key] = self._render(note.pitch, velocity, hold / 10_000)
         self._bytes += voice.nbytes
         while self._bytes > CACHE_BYTES and len(self._kept) > 1:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes
-        return voice
+        return voice, gain
 
     @torch.inference_mode()
-    def _render(self, note: Note) -> np.ndarray:
+    def _render(self, pitch: int, velocity: int, hold: float) -> np.ndarray:
         self.rendered += 1
-        sound = self.synth.render(
+        samples = round((hold + self.ring) * self.rate)
+        sound = self.synth.dry(
             self.values,
-            note=note.pitch,
-            velocity=note.velocity,
-            seconds=note.seconds + self.ring,
-            hold=note.seconds,
+            note=pitch,
+            velocity=velocity,
+            seconds=_rounded_up(samples) / self.rate,
+            hold=hold,
             rate=self.rate,
             seed=self.seed,
             reference_note=self.reference_note,
         )
-        voice = sound[0].float().numpy()
-        level = np.abs(voice).max(axis=0, initial=0.0)
+        voice = sound[0, :samples].float().numpy()
+        level = np.abs(voice)
         audible = np.flatnonzero(level > INAUDIBLE * level.max(initial=0.0))
-        voice = voice[:, : audible[-1] + 1 if len(audible) else 0].copy()
-        fade = min(round(FADE_SECONDS * self.rate), voice.shape[1])
-        voice[:, voice.shape[1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-        return voice
+        return _faded(voice[: audible[-1] + 1 if len(audible) else 0].copy(), self.rate)
+
+
+def _rounded_up(samples: int) -> int:
+    """To the next power of two, or one and a half times one."""
+    if samples > MOST_ROUNDED:
+        return samples
+    power = 1 << max(samples - 1, 1).bit_length()
+    return power * 3 // 4 if samples <= power * 3 // 4 else power
 
 
 def _ignored(song: Song) -> str:

@@ -1,7 +1,7 @@
 """A session as audio: one aligned stem a track, and their mix.
 
-Tracks with plug-ins are played in child processes, as many at once as there are cores; our own patches in this one
-meanwhile. A track that fails leaves the others as they are.
+A few more tracks are made at once than there are cores: those with plug-ins in child processes, our own patches on threads
+of this one. A track that fails leaves the others as they are.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -33,6 +33,8 @@ from sds_bridge.tasks.session import SUBTYPES, Effect, Session, Track
 
 # a plug-in slower than real time is given up on, after what loading may take
 SLOWEST = 1.0
+# tracks beyond one a core, for one that writes or waits for its child leaves a core free
+WAITING = 2
 
 # a track's messages, for a plug-in, and its notes, where our own synth plays them
 Music = tuple[list[Event], Song | None]
@@ -71,7 +73,7 @@ def run(
         base: what the session's paths are relative to.
         report: gets the tracks done, and each failure as a message.
         should_stop: asked between tracks; the stems made so far stay, the mix is not written.
-        workers: child processes at once; by default one a core.
+        workers: tracks at once; by default one a core and :data:`WAITING`.
 
     Returns:
         ``summary["failed"]`` has an error by track name; the mix is of the others.
@@ -91,7 +93,7 @@ def run(
     for done, (name, error) in enumerate(failed.items(), 1):
         mix.take(name, None)
         report(Progress(done, total, 0.0, 0.0, f"{name}: {error}"))
-    for track, make in _made(job, songs, workers or os.cpu_count() or 1, should_stop):
+    for track, make in _made(job, songs, workers or (os.cpu_count() or 1) + WAITING, should_stop):
         message = ""
         try:
             stem = make()
@@ -166,23 +168,26 @@ def _made(
 ) -> Iterator[tuple[Track, Callable[[], Stem]]]:
     """Tracks as they get done, each with what gives its stem or raises its error."""
     tracks = [track for track in job.session.track if track.name in songs]
-    ours = [track for track in tracks if not track.plugin and not track.effects]
-    hosted = [track for track in tracks if track not in ours]
+    ours = [track for track in tracks if not track.plugin]
     slots: SimpleQueue[PluginProcess | None] = SimpleQueue()
-    count = max(1, min(workers, len(hosted)))
-    for _ in range(count):
+    for _ in range(workers):
         slots.put(None)
-    with ThreadPoolExecutor(count) as pool:
+    waiting: dict[Future[Stem], Track] = {}
+    with ThreadPoolExecutor(workers) as pool, ExitStack() as settings:
         try:
-            dry = {t.name: pool.submit(_dry, t, job, songs[t.name]) for t in hosted if not t.plugin}
-            waiting: dict[Future[Stem], Track] = {
-                pool.submit(_hosted, track, job, songs[track.name][0], slots, dry.get(track.name)): track
-                for track in hosted
-            }
+            for track in tracks:
+                if track.plugin:
+                    waiting[pool.submit(_hosted, track, job, songs[track.name][0], slots, None)] = track
+            if ours:
+                # torch is imported here, while the children begin
+                settings.enter_context(_one_thread_a_track())
+            # those that go through effects first, for a child plays them while the next is rendered
+            dry = {t.name: pool.submit(_dry, t, job, songs[t.name]) for t in ours if t.effects}
             for track in ours:
-                if should_stop():
-                    break
-                yield track, partial(_ours, track, job, songs[track.name])
+                if track.effects:
+                    waiting[pool.submit(_hosted, track, job, [], slots, dry[track.name])] = track
+                else:
+                    waiting[pool.submit(_ours, track, job, songs[track.name])] = track
             while waiting and not should_stop():
                 ready, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in ready:
@@ -194,14 +199,31 @@ def _made(
                     process.close()
 
 
+@contextmanager
+def _one_thread_a_track() -> Iterator[None]:
+    """Tracks run beside one another already."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _ours(track: Track, job: Job, music: Music) -> Stem:
     return _finished(_dry(track, job, music), track, job, {})
 
 
 def _dry(track: Track, job: Job, music: Music) -> np.ndarray:
     """A track of our own synths, before its effects."""
+    import torch
+
     from sds_bridge.tasks.render import play
 
+    # of this thread; denormals make convolutions many times slower
+    torch.set_flush_denormal(True)
     song = music[1]
     assert song is not None
     patch = Patch.load(job.base / track.patch)

@@ -12,7 +12,7 @@ import torch
 from sds_bridge.evaluation.metrics import log_spectral_distance, spectrogram_correlation
 from sds_bridge.patch import Patch
 from sds_bridge.synths.catalog import make_synth
-from sds_bridge.tasks.engines.base import HOLD, RATE, SECONDS
+from sds_bridge.tasks.engines.base import HOLD, RATE, SECONDS, Player
 from sds_bridge.tasks.engines.catalog import ENGINES
 
 NOTES, VELOCITIES = (36, 60, 84), (60, 110)
@@ -65,21 +65,26 @@ def verify(patch: Patch, to: str, path: Path, notes: Sequence[int] = NOTES) -> V
         return Verdict(None, [], reason="no engine is wired up for this format")
     if ENGINES[to].version() is None:
         return Verdict(None, [], reason=ENGINES[to].state())
+    with ENGINES[to].opened(path) as play:
+        return compare(patch, ENGINES[to].state(), play, notes)
+
+
+def compare(patch: Patch, engine: str, play: Player, notes: Sequence[int] = NOTES) -> Verdict:
+    """As :func:`verify`, for whatever plays the preset."""
     synth = make_synth(patch.synth, patch.settings)
     values = synth.values_from(patch)
     pairs = []
-    with ENGINES[to].opened(path) as play:
-        for note, velocity in [(n, v) for n in notes for v in VELOCITIES] + [(patch.note, PREVIEW_VELOCITY)]:
-            options = {"note": note, "velocity": velocity, "reference_note": patch.note}
-            with torch.inference_mode():
-                ours = synth.render(values, seconds=SECONDS, hold=HOLD, rate=RATE, **options)[0].mean(0).numpy()
-            theirs = play(note, velocity)
-            length = min(len(ours), len(theirs))
-            pairs.append((note, velocity, ours[:length], theirs[:length]))
+    for note, velocity in [(n, v) for n in notes for v in VELOCITIES] + [(patch.note, PREVIEW_VELOCITY)]:
+        options = {"note": note, "velocity": velocity, "reference_note": patch.note}
+        with torch.inference_mode():
+            ours = synth.render(values, seconds=SECONDS, hold=HOLD, rate=RATE, **options)[0].mean(0).numpy()
+        theirs = play(note, velocity)
+        length = min(len(ours), len(theirs))
+        pairs.append((note, velocity, ours[:length], theirs[:length]))
     energy = [sum(float(np.square(pair[i]).sum()) for pair in pairs) for i in (2, 3)]
     gain = (energy[0] / energy[1]) ** 0.5 if energy[1] > 0 else 1.0
     distances = [Distance(note, velocity, *_compare(ours, theirs * gain)) for note, velocity, ours, theirs in pairs]
-    return Verdict(ENGINES[to].state(), distances[:-1], distances[-1])
+    return Verdict(engine, distances[:-1], distances[-1])
 
 
 def _compare(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:

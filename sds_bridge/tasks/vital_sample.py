@@ -10,7 +10,7 @@ import torch
 
 from sds_bridge.audio import to_decibel
 from sds_bridge.evaluation.metrics import spectrogram_correlation
-from sds_bridge.formats import catalog, vital
+from sds_bridge.formats import carried, catalog, vital
 from sds_bridge.formats.vital import RATE, Fade
 from sds_bridge.patch import Patch
 from sds_bridge.synths.catalog import make_synth
@@ -43,7 +43,8 @@ def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
     fade = fit_fade(render(seconds=HOLD + AFTER, hold=HOLD + AFTER), render(seconds=HOLD + AFTER, hold=HOLD))
     level = min(1.0, 1 / scale)
     options: dict[str, Any] = {"level": level, "velocity": fit_velocity(levels), "fade": fade}
-    catalog.save(vital.text(sound * scale, name=patch.name, note=patch.note, **options).encode("utf-8"), out)
+    text = vital.text(sound * scale, name=patch.name, note=patch.note, **options)
+    catalog.save(carried.into_vital(text, patch).encode("utf-8"), out)
     seconds = sound.shape[1] / RATE
     report = [
         f"one sample of {seconds:.1f} s at MIDI note {patch.note}: other keys play it faster or slower, envelopes included",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 import mido
@@ -26,6 +27,11 @@ def vst3(name: str) -> Path:
         return build.built(name)
     except build.Unavailable as reason:
         pytest.skip(str(reason))
+
+
+def scanned_folders(monkeypatch: pytest.MonkeyPatch, *more: Path) -> None:
+    """Sessions may name the built plug-ins, and those in ``more``."""
+    monkeypatch.setenv("SDS_BRIDGE_PLUGINS", os.pathsep.join(map(str, [build._cache(), *more])))
 
 
 def sound(loaded: plugin.Plugin, events=STRIKE, seconds: float = 1.0, **options) -> np.ndarray:

@@ -7,7 +7,7 @@ import mido
 import numpy as np
 import pytest
 import soundfile
-from hosted import vst3
+from hosted import scanned_folders, vst3
 
 from sds_bridge.tasks import stems
 from sds_bridge.tasks.session import Session
@@ -16,7 +16,8 @@ pytestmark = pytest.mark.acceptance
 SECONDS = 4.0
 
 
-def test_a_stem_equals_ardours_export(tmp_path):
+def test_a_stem_equals_ardours_export(tmp_path, monkeypatch):
+    scanned_folders(monkeypatch)
     song = mido.MidiFile(ticks_per_beat=ardour_session.TICKS)
     track = mido.MidiTrack()
     song.tracks.append(track)

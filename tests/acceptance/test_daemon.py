@@ -191,7 +191,9 @@ def test_nothing_at_the_port_is_an_error_that_says_what_to_do():
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--host", "0.0.0.0", "--dir", "{tmp}/x"], "only this machine is served"),
+        (["--host", "no.such.invalid", "--dir", "{tmp}/x"], "--host 'no.such.invalid': is no IPv4 address"),
+        (["--host", "192.0.2.1", "--dir", "{tmp}/x"], "at 192.0.2.1 can't be had: Cannot assign requested address"),
+        (["--token", "short", "--dir", "{tmp}/x"], "--token: a token has 16 to 200 plain characters"),
         (["--dir", "{tmp}/x", "--port", "70000"], "--port 70000"),
         (["--dir", "{tmp}/x", "--port", "{port}"], "can't be had: Address already in use (held by python"),
         (["--dir", "{tmp}/x", "--allow", "{tmp}/none"], "--allow {tmp}/none: no such folder"),

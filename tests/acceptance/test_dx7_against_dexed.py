@@ -30,7 +30,9 @@ def dexed_operators(voice: dict[str, int], note: int, velocity: int, rate: int) 
 def our_operators(voice: dict[str, int], note: int, velocity: int, rate: int) -> np.ndarray:
     values = {name: torch.tensor([[float(value)]]) for name, value in voice.items()}
     samples, held = round(SECONDS * rate), round(HOLD * rate)
-    mix, each = DX7Synth().voice(values, note=note, velocity=velocity, samples=samples, held=held, rate=rate)
+    key = {"note": note, "velocity": velocity, "samples": samples, "held": held, "rate": rate}
+    mix, each = DX7Synth().voice(values, **key, each=True)
+    assert each is not None
     return torch.cat([each[0], mix]).numpy()
 
 

@@ -133,6 +133,7 @@ PATCH = r"""#N canvas 0 0 600 500 10;
 #X msg 300 440 \; pd quit;
 #X obj 10 430 change;
 #X obj 10 450 sel 1;
+#X obj 10 470 delay 1;
 #X connect 0 0 1 0;
 #X connect 1 0 3 0;
 #X connect 1 1 2 0;
@@ -154,7 +155,8 @@ PATCH = r"""#N canvas 0 0 600 500 10;
 #X connect 14 1 15 0;
 #X connect 15 0 22 0;
 #X connect 22 0 23 0;
-#X connect 23 0 16 0;
+#X connect 23 0 24 0;
+#X connect 24 0 16 0;
 #X connect 16 0 17 0;
 #X connect 17 0 18 0;
 #X connect 18 0 5 0;
@@ -189,6 +191,7 @@ def test_pure_data_tunes(daemon, tmp_path):
 def test_pure_data_cancels_within_a_step(daemon, tmp_path):
     heard = pure_data(daemon, tmp_path, "steps=100000 batch=1 candidates=0", cancel=True)
     job = re.fullmatch(r"sds tune 7 (\d+) \S+", heard[0]).group(1)
+    assert f"sds job cancel 8 {job} cancelling" in heard, heard[:3] + heard[-5:]
     answered = heard.index(f"sds job cancel 8 {job} cancelling")
     assert heard[-1].startswith(f"sds job done {job} cancelled ")
     steps = [int(line.split()[4]) if line.startswith("sds job progress") else None for line in heard]

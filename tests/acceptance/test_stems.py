@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -11,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hosted import fresh, vst3, write_song
+from daemon_process import DaemonProcess
+from hosted import fresh, scanned_folders, vst3, write_song
 
 from sds_bridge.host import plugin
+from sds_bridge.host.scan import scan
 from sds_bridge.patch import Patch
 from sds_bridge.tasks import stems as module
 from sds_bridge.tasks.midi import MidiSong
@@ -24,7 +27,8 @@ RATE = 44_100
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
+    scanned_folders(monkeypatch, tmp_path)
     write_song(tmp_path / "song.mid")
     Patch(synth="fm", parameters={"op1.level": 0.7, "op1.sustain": 0.6, "matrix.1.2": 2.0, "op2.ratio": 2.0}).save(
         tmp_path / "patch.json"
@@ -129,9 +133,12 @@ def test_what_fails_leaves_the_others(folder):
     lines += [f"[[track]]\nname = '{name}'\nmidi = 'song.mid'\nplugin = '{path}'" for name, path in plugins.items()]
     (folder / "session.toml").write_text("\n".join(lines))
     command = [sys.executable, "-m", "sds_bridge.cli", "stems", "session.toml", "-o", "out"]
-    began = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
-    assert time.monotonic() - began < 60
+    # a daemon hosts no plug-ins itself; one that runs beside must not notice
+    with DaemonProcess(folder / "bridge") as daemon:
+        began = time.monotonic()
+        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+        assert time.monotonic() - began < 60
+        assert daemon.process.poll() is None and daemon.client.ping()
     assert done.returncode == 1 and "Traceback" not in done.stderr
     said = " ".join(done.stderr.split())
     for words in ("loading: the plug-in ended its process with signal 11", "rendering: the plug-in ended",
@@ -150,3 +157,14 @@ def test_no_track_at_all_is_an_error(folder):
     command = [sys.executable, "-m", "sds_bridge.cli", "stems", "session.toml", "-o", "out"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60)
     assert done.returncode == 2 and "no track could be made" in done.stderr
+
+
+def test_a_plug_in_in_no_scanned_folder_is_not_run(folder, monkeypatch):
+    monkeypatch.setenv("SDS_BRIDGE_PLUGINS", "")
+    monkeypatch.setenv("SDS_BRIDGE_CACHE", str(folder / "cache"))
+    there = folder / "mine" / "FM6.vst3"
+    shutil.copytree(vst3("FM6"), there)
+    tracks = [track("theirs", plugin="mine/FM6.vst3"), track("ours", patch="patch.json")]
+    assert "lies in no scanned folder" in render(folder, "before", tracks).summary["failed"]["theirs"]
+    scan([folder / "mine"])
+    assert render(folder, "after", tracks).summary["failed"] == {}

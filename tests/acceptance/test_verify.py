@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from hosted import vst3
 
 from sds_bridge.formats import catalog
 from sds_bridge.patch import Patch
@@ -71,3 +72,18 @@ def test_the_command_line_tells_what_opened_the_file(to, engine, tmp_path):
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert again.returncode == 2
     assert "exists already" in again.stderr
+
+
+@pytest.mark.acceptance
+def test_a_vstpreset_is_written_by_the_specs_mapping_and_played(tmp_path):
+    values = {"op1.level": 0.7, "op1.ratio": 1.0, "op1.sustain": 0.5, "matrix.1.2": 2.5, "op2.ratio": 3.5}
+    Patch(synth="fm", parameters={**values, "noise.level": 0.001}).save(tmp_path / "patch.json")
+    command = [sys.executable, "-m", "sds_bridge.cli", "export", "patch.json", "--to", "vstpreset", "-o", "x.vstpreset"]
+    without = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert without.returncode == 2 and "--plugin" in without.stderr
+    command += ["--plugin", str(vst3("FM6")), "--verify"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "noise.level is not on FM6" in done.stdout
+    assert "note 36, velocity 60" in done.stdout and "note 84, velocity 110" in done.stdout
+    assert float(done.stdout.split("the preview, ")[1].split("correlation ")[1].split()[0]) > 0.98

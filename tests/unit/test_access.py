@@ -1,8 +1,10 @@
 """A client reads inside the allowed folders only, and a job writes only where nothing is."""
 
+import os
+
 import pytest
 
-from sds_bridge.daemon.access import Access, defaults, free_job_id, job_folder
+from sds_bridge.daemon.access import Access, defaults, free_job_id, is_unc_or_device, job_folder
 from sds_bridge.errors import InputError
 
 
@@ -18,6 +20,9 @@ def place(tmp_path):
     (inside / "good-link.wav").symlink_to(inside / "clip.wav")
     (inside / "bad-link.wav").symlink_to(outside / "secret.wav")
     (inside / "bad-folder").symlink_to(outside)
+    os.mkfifo(inside / "pipe")
+    (inside / "dev").symlink_to("/dev/zero")
+    (inside / "secret").write_text("token")
     (inside / "loop").symlink_to(inside / "loop")
     return tmp_path
 
@@ -42,6 +47,14 @@ def test_files_inside_are_readable(place):
         ("{place}/in/bad-link.wav", "outside the folders"),
         ("{place}/in/bad-folder/secret.wav", "outside the folders"),
         ("/etc/passwd", "outside the folders"),
+        ("//server/share/a.wav", "a network or device path"),
+        ("\\\\server\\share\\a.wav", "a network or device path"),
+        ("\\\\.\\pipe\\x", "a network or device path"),
+        ("\\\\?\\C:\\a.wav", "a network or device path"),
+        ("/dev/stdin", "outside the folders"),
+        ("{place}/in/pipe", "a device or a pipe"),
+        ("{place}/in/dev", "outside the folders"),
+        ("{place}/in/secret", "outside the folders"),
         ("{place}/in/missing.wav", "no such file"),
         ("{place}/in/clip.wav/x", "no such file"),
         ("{place}/in/loop", "can't be opened|no such file"),
@@ -50,7 +63,7 @@ def test_files_inside_are_readable(place):
 )
 def test_all_else_is_refused_with_a_reason(place, name, why):
     with pytest.raises(InputError, match=why) as caught:
-        Access([place / "in"]).readable(name.replace("{place}", str(place)), "clip")
+        Access([place / "in"], [place / "in/secret"]).readable(name.replace("{place}", str(place)), "clip")
     assert str(caught.value).startswith("clip: ")
     assert "\n" not in str(caught.value)
 
@@ -90,3 +103,34 @@ def test_job_ids_start_above_the_folders_that_exist(tmp_path):
         (tmp_path / "jobs" / name).mkdir(parents=True)
     assert free_job_id(tmp_path) == 18
     assert job_folder(tmp_path, 18) == tmp_path / "jobs" / "18"
+
+
+def test_who_allows_the_whole_disk_allows_no_devices():
+    access = Access([os.sep])
+    for name in (
+        "/dev/zero",
+        "/dev/fd/0",
+        "/proc/self/environ",
+        "/proc/self/root/etc/passwd",
+        "/sys/kernel/uevent_seqnum",
+    ):
+        try:
+            found = access.readable(name, "clip")
+        except InputError as error:
+            assert "device" in str(error) or "no such file" in str(error)
+        else:
+            assert name == "/proc/self/root/etc/passwd" and str(found) == "/etc/passwd"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["C:\\x\\NUL", "C:/x/con.wav", "C:\\x\\Com1", "C:\\lpt9.txt\\x", "C:\\a.wav:stream", "/\\server\\share", "\\??\\C:\\a", "C:\\aux .wav"],
+)  # fmt: skip
+def test_windows_devices_streams_and_shares(name):
+    assert is_unc_or_device(name, windows=True)
+
+
+def test_what_only_sounds_like_a_device():
+    for name in ("C:\\console\\nullify.wav", "C:/com10/a.wav", "D:\\auxiliary.wav"):
+        assert not is_unc_or_device(name, windows=True)
+    assert not is_unc_or_device("/home/me/aux/con.wav", windows=False)

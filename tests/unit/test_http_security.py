@@ -1,5 +1,6 @@
 """Who is answered, and that nothing outside the folders is read, written or believed."""
 
+import os
 import struct
 
 import numpy as np
@@ -22,7 +23,7 @@ def front(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("/etc/passwd", "outside"), ("clip.wav", "not an absolute path"), ("{f}/no.wav", "no such file"), ("{f}", "is a folder"), ("{f}/../bridge/clip.wav", "'..'"), ("{f}/text.wav", "not a readable audio file"), ("//server/share/x.wav", "outside"), ("{f}/\0", "not an absolute")],
+    [("/etc/passwd", "outside"), ("clip.wav", "not an absolute path"), ("{f}/no.wav", "no such file"), ("{f}", "is a folder"), ("{f}/../bridge/clip.wav", "'..'"), ("{f}/text.wav", "not a readable audio file"), ("//server/share/x.wav", "network or device"), ("{f}/\0", "not an absolute")],
 )  # fmt: skip
 def test_clips_outside_or_unreadable_are_refused(front, name, why):
     clip(front.folder)
@@ -45,6 +46,29 @@ def test_no_file_outside_the_jobs_folder_is_read(front, name):
     (folder / "passwd").symlink_to("/etc/passwd")
     front.get(f"/api/jobs/{job}/files/{name}", 404)
     front.get(f"/api/jobs/{job}/files/passwd", 404)
+
+
+def test_no_file_is_written_through_a_link(front, tmp_path):
+    job = front.tuned()
+    (tmp_path / "elsewhere").mkdir()
+    (front.folder / "jobs" / str(job) / "exports").symlink_to(tmp_path / "elsewhere")
+    error = front.ask("POST", f"/api/jobs/{job}/exports", 409, json={"format": "faust"})
+    assert "is a link" in error
+    assert "is a link" in front.ask("POST", "/api/tunes", 409, json={"prompt": "x", "start_job": job, "start_step": 1})
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("make", ["folder", "pipe", "large"])
+def test_a_start_that_is_no_patch_file_is_refused_before_it_is_read(front, make):
+    start = front.folder / "start.json"
+    if make == "folder":
+        start.mkdir()
+    elif make == "pipe":
+        os.mkfifo(start)
+    else:
+        with start.open("wb") as sparse:
+            sparse.truncate(1 << 40)
+    assert "start: " in front.post("/api/tunes", {"prompt": "kick", "start": str(start)}, 422)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """OSC on the wire: bytes by the specification's own examples, and garbage."""
 
+import random
 import struct
 
 import pytest
 from osc_datagrams import FOO, OSCILLATOR, PING, bundle
 from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
 
 from sds_bridge.daemon.osc import LARGEST_SENT, MalformedError, decode, encode
 
@@ -40,6 +42,8 @@ BAD = [
     b"/sds/ping\0\0\0,[s\0a\0\0\0",
     b"/sds/ping\0\0\0,]\0\0",
     b"/sds/ping\0\0\0,b\0\0\x7f\xff\xff\xff",
+    b"/sds/ping\0\0\0,Ss\0a\0\0\0b\0\0\0",
+    b"/sds/ping\0\0\0,zs\0a\0\0\0",
     b"#bundle\0",
     b"#bundle\0\0\0\0",
     bundle() + b"\0\0\0",
@@ -94,3 +98,22 @@ def test_encode_cuts_strings_to_fit():
     asked, text, last = list(OscMessage(datagram))
     assert (asked, last) == ("id", "short")
     assert text.startswith("wörd wörd") and text.endswith("…")
+
+
+def test_encode_is_byte_for_byte_python_oscs():
+    draw = random.Random(0)
+    for _ in range(500):
+        values = [
+            draw.choice(
+                [
+                    draw.randrange(-(2**31), 2**31),
+                    draw.uniform(-1e6, 1e6),
+                    "é€x"[: draw.randrange(4)] * draw.randrange(9),
+                ]
+            )
+            for _ in range(draw.randrange(8))
+        ]
+        builder = OscMessageBuilder("/sds/" + "x" * draw.randrange(9))
+        for value in values:
+            builder.add_arg(value)
+        assert encode(builder.address, *values) == builder.build().dgram

@@ -180,3 +180,36 @@ def test_a_render_without_gradients_leaves_later_ones_with_theirs():
         assert torch.equal(first, again.detach())
         (slope,) = torch.autograd.grad(again.square().sum(), [leaf])
         assert slope.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ["fm", "modal", "dx7"])
+def test_what_is_rendered_once_is_the_same_sound(name):
+    """Velocities that share a render, lengths that do, and what is rung out of a voice and a room."""
+    from sds_bridge.synths.catalog import make_synth
+
+    synth = make_synth(name)
+    values = synth.values_from(synth.patch_of(synth.varied_positions(3, 1), name="x", note=60, row=2))
+    options = {"note": 50, "hold": 0.1, "rate": RATE}
+    with torch.inference_mode():
+        ring = min(synth.ringing_seconds(values), 8.0)
+        shared = set()
+        for velocity in (1, 40, 100, 101, 127):
+            at, gain = synth.strike(values, velocity)
+            shared.add(at)
+            one = synth.dry(values, velocity=velocity, seconds=0.3, **options)
+            assert torch.allclose(gain * synth.dry(values, velocity=at, seconds=0.3, **options), one, atol=1e-7)
+        assert len(shared) < 5
+        if not synth.holds:
+            longer = synth.dry(values, velocity=90, seconds=0.3, **{**options, "hold": 0.3})
+            assert torch.equal(longer, synth.dry(values, velocity=90, seconds=0.3, **options))
+        sound = synth.dry(values, velocity=127, seconds=0.1 + ring + 1.0, **options)[0].abs()
+        assert sound.max() > 0.01
+        assert sound[round((0.1 + ring) * RATE) :].max() <= 10 ** (-85 / 20) * sound.max()
+        seconds = synth.room_seconds(values)
+        if seconds:
+            room = synth.room(values, round((seconds + 1) * RATE), RATE, 1)[0].abs()
+            assert room[:, round(seconds * RATE) :].max() <= 10 ** (-80 / 20) * room.max()
+            dry = np.random.default_rng(0).normal(size=9_000).astype(np.float32)
+            ir = synth.room(values, 2_000, RATE, 1)[0]
+            whole = np.stack([np.convolve(dry.astype(np.float64), side.double()) for side in ir])
+            np.testing.assert_allclose(task._convolved(dry, ir), whole, atol=1e-5 * np.abs(whole).max())

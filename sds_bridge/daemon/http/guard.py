@@ -74,7 +74,7 @@ class Guard:
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if len(headers.getlist("host")) != 1 or not self._known(host):
+        if len(headers.getlist("host")) != 1 or not self._known(host, scope):
             return 403, f"host {_plain(host)!r} isn't this daemon's. Ask it at 127.0.0.1 or localhost."
         origin = headers.get("origin")
         if origin is not None and origin.lower() != f"http://{host}".lower():
@@ -89,13 +89,18 @@ class Guard:
             return 413, f"the body has {length[:30]} bytes; at most {largest} are taken. Send less."
         return None
 
-    def _known(self, host: str) -> bool:
+    def _known(self, host: str, scope: Scope) -> bool:
+        """A loopback name, one of ``hosts``, or the address that the request came in by: no rebound name is any."""
         match = _HOST.fullmatch(host)
         if match is None:
             return False
         name = match[1].strip("[]").lower()
         try:
-            return ipaddress.ip_address(name).is_loopback or name in self._hosts
+            return (
+                ipaddress.ip_address(name).is_loopback
+                or name in self._hosts
+                or name == (scope.get("server") or ("",))[0]
+            )
         except ValueError:
             return name == "localhost" or name in self._hosts
 

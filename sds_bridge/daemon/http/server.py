@@ -15,6 +15,7 @@ import uvicorn
 from sds_bridge.daemon.access import Access
 from sds_bridge.daemon.http.app import make_app
 from sds_bridge.daemon.ports import holder
+from sds_bridge.daemon.store import Endpoint
 from sds_bridge.errors import InputError, JobError
 
 START_SECONDS = 10.0
@@ -46,9 +47,10 @@ class HttpServer:
         access: Access,
         token: str | None = None,
         hosts: frozenset[str] = frozenset(),
+        osc: Endpoint = ("127.0.0.1", 9000),
     ) -> None:
         self._socket = _bound(host, port)
-        self._app = make_app(folder, access, token, hosts)
+        self._app = make_app(folder, access, token, hosts, osc)
         self._server = _Server(
             uvicorn.Config(
                 self._app,

@@ -80,7 +80,7 @@ async def get_preview(asked: Asked, here: Here, step: Step = None) -> FileRespon
     file = folder / ".previews" / f"{step}.wav"
     if not file.is_file():
         _check_step(folder, step)
-        file.parent.mkdir(exist_ok=True)
+        _own(folder, ".previews")
         await here.renderer.run("preview", folder=str(folder), step=step, out=str(file))
         _keep_newest(file.parent)
     return _wav(file)
@@ -91,13 +91,12 @@ async def export(asked: Asked, here: Here, body: ExportBody) -> ExportView:
     """Write a finished tune's patch as a preset into the job's ``exports/``, and say what the format could not hold."""
     folder = _tuned(here, asked)
     patch = await asyncio.to_thread(_patch, folder, body.step)
-    out = folder / "exports"
-    out.mkdir(exist_ok=True)
+    out = _own(folder, "exports")
     stem = re.sub(r"[^a-z0-9]+", "-", patch.name.lower()).strip("-")[:40] or "patch"
     stem = stem if body.step is None else f"{stem}-step-{body.step}"
     chosen = catalog.of(body.format)
     file = out / f"{stem}{chosen.suffix}"
-    if chosen.exports:
+    if chosen.plain(patch.synth):
         content, report = await asyncio.to_thread(catalog.export, patch, body.format)
         await asyncio.to_thread(catalog.save, content, file)
     else:
@@ -113,12 +112,20 @@ async def start_file(here: Service, job: Job, step: int | None) -> Path:
     folder = _tuned(here, job)
     if step is None:
         return folder / "patch.json"
-    file = folder / "exports" / f"step-{step}.patch.json"
+    file = _own(folder, "exports") / f"step-{step}.patch.json"
     if not file.is_file():
         patch = await asyncio.to_thread(_patch, folder, step)
-        file.parent.mkdir(exist_ok=True)
         patch.save(file)
     return file
+
+
+def _own(folder: Path, name: str) -> Path:
+    """``folder/name``, made when missing; a link there would have us write elsewhere."""
+    made = folder / name
+    if made.is_symlink():
+        raise HTTPException(409, f"{name}: is a link out of the job's folder. Remove it and try again.")
+    made.mkdir(exist_ok=True)
+    return made
 
 
 def _zipped(instrument: Path) -> Path:

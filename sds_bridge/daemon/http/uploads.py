@@ -40,7 +40,7 @@ async def upload(
     beside = folder / f".{uuid.uuid4().hex}.part"
     try:
         await _receive(request, beside)
-        return await asyncio.to_thread(_admit, beside, folder, name)
+        return await asyncio.to_thread(admit, beside, folder, name)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -60,7 +60,8 @@ async def _receive(request: Request, beside: Path) -> None:
         raise HTTPException(409, f"the clip can't be kept ({error.strerror}). Make room and send it again.") from None
 
 
-def _admit(beside: Path, folder: Path, name: str) -> UploadView:
+def admit(beside: Path, folder: Path, name: str) -> UploadView:
+    """Take a whole file that was received into ``folder`` as a clip; raises InputError when it is none."""
     try:
         audio.check_header(beside)
         about = soundfile.info(beside)

@@ -1,0 +1,1 @@
+"""Scripts that live inside a DAW, and what puts them there."""
