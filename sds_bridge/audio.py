@@ -19,6 +19,8 @@ LONGEST_SECONDS = 600.0
 MOST_SAMPLES = 115_200_000
 # where libsndfile puts the chunks before the samples
 HEADER_BYTES = 160
+# libsndfile leaves a longer comment out
+LONGEST_NOTE = 2000
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,8 @@ def _opened(path: Path, longest_seconds: float) -> Iterator[soundfile.SoundFile]
 def save(path: str | Path, samples: np.ndarray, rate: int, subtype: str = "FLOAT", note: str = "") -> Path:
     """Write ``[channels, length]`` (or ``[length]``) as WAV beside ``path``, then rename over it.
 
-    Integer subtypes that WAV can't hold become ``FLOAT``, and so does any clip that would clip. ``note`` is text for
-    the file's INFO comment.
+    Integer subtypes that WAV can't hold become ``FLOAT``, and so does any clip that would clip. ``note`` is ASCII for
+    the file's INFO comment, at most ``LONGEST_NOTE`` long.
     """
     path = Path(path)
     samples = np.atleast_2d(np.asarray(samples, np.float32))

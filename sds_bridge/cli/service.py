@@ -37,7 +37,7 @@ def serve(
         float | None, typer.Option(help="remove the oldest results when all take more than so many GB")
     ] = None,
     hung_after: Annotated[
-        float, typer.Option(help="end a worker that was silent for so many seconds, and try its job again")
+        float, typer.Option(min=10, help="end a worker that was silent for so many seconds, and try its job again")
     ] = 900.0,
 ) -> None:
     """Run the daemon that a DAW talks to over OSC, and serve the page."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sds_bridge
+from sds_bridge.audio import LONGEST_NOTE
 
 if TYPE_CHECKING:
     from sds_bridge.priors.base import Prior
@@ -51,10 +52,22 @@ def record(prior: Prior, request: Any, settings: Any, **more: Any) -> dict[str, 
 def note(task: str, details: dict[str, Any]) -> str:
     """The record in one line of ASCII, for the comment of a sound, a picture or an archive.
 
-    Files are named without their folders, which are nobody's business where the result goes.
+    Files are named without their folders, which are nobody's business where the result goes; long texts are cut.
     """
-    request = {
-        key: Path(value).name if key in ("clip", "start") and value else value
-        for key, value in details["request"].items()
-    }
-    return json.dumps({"task": task, **details, "request": request}, default=str)
+    line = ""
+    for longest in (500, 120, 40, 15):
+        request = {key: _short(key, value, longest) for key, value in details["request"].items()}
+        prior = {key: _short("prior", value, longest) for key, value in details["prior"].items()}
+        line = json.dumps({"task": task, **details, "request": request, "prior": prior}, default=str)
+        if len(line) <= LONGEST_NOTE:
+            break
+    return line[:LONGEST_NOTE]
+
+
+def _short(key: str, value: Any, longest: int) -> Any:
+    if isinstance(value, list):
+        return [_short(key, part, longest) for part in value]
+    if not isinstance(value, str):
+        return value
+    name = Path(value).name if key in ("clip", "start", "prior") and Path(value).is_absolute() else value
+    return name if len(name) <= longest else name[:longest] + "..."

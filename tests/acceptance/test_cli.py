@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from sds_bridge.daemon.store import Store
+
 
 def run(*arguments, cwd):
     return subprocess.run(
@@ -115,3 +117,19 @@ def test_sample_tune_export_render(inputs, tmp_path):
     assert done.returncode == 0, done.stderr
     audio, rate = soundfile.read(tmp_path / "stem.wav")
     assert rate == 44100 and np.abs(audio).max() > 0.001
+
+
+def test_jobs_are_listed_and_backed_up_beside_a_daemon(tmp_path):
+    store = Store(tmp_path / "jobs.sqlite")
+    store.create("tune", {"prompt": "kick drum"}, priority=7)
+    done = run("jobs", "backup", "copy.sqlite", "--dir", ".", cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.startswith("copy.sqlite: 1 jobs."), done.stderr
+    again = run("jobs", "backup", "copy.sqlite", "--dir", ".", cwd=tmp_path)
+    assert again.returncode == 2 and "is there already" in again.stderr
+    listed = run("jobs", "list", "--dir", ".", cwd=tmp_path)
+    assert "kick drum" in listed.stdout + listed.stderr and "queued" in listed.stdout + listed.stderr
+    assert run("jobs", "list", "--dir", "none", cwd=tmp_path).returncode == 2
+    store.close()
+    copy = Store(tmp_path / "copy.sqlite")
+    assert (copy.get(1).priority, copy.get(1).request) == (7, {"prompt": "kick drum"})
+    copy.close()

@@ -42,6 +42,10 @@ def test_stems_sum_to_the_clip_in_its_own_format(tmp_path, rate, channels, secon
         info = soundfile.info(out / name)
         assert (info.samplerate, info.channels, info.frames, info.subtype) == (rate, channels, len(original), subtype)
         total = total + soundfile.read(out / name, always_2d=True)[0]
+        with soundfile.SoundFile(out / name) as stem:
+            said = json.loads(stem.comment)
+        assert said["request"]["clip"] == "clip.wav" and said["request"]["stems"] == request.stems
+        assert said["seed"] == 0 and said["settings"]["steps"] == 2 and said["versions"]["torch"]
     assert 20 * np.log10(np.abs(total - original).max() + 1e-12) < -90
     assert json.loads((out / "job.json").read_text())["seed"] == 0
 

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 from sds_bridge.errors import InputError
 from sds_bridge.patch import Patch
@@ -37,6 +38,16 @@ def test_a_tune_leaves_all_its_files(tmp_path, synth):
     assert {"alignment_before", "alignment_after", "judge", "settings", "request"} <= set(job)
     patch = Patch.load(tmp_path / "o" / "patch.json")
     assert patch.synth == synth
+    assert {"seed", "prior", "versions", "settings", "prompt"} <= set(patch.provenance)
+    with (
+        soundfile.SoundFile(tmp_path / "o" / "preview.wav") as preview,
+        Image.open(tmp_path / "o" / "before-after.png") as picture,
+    ):
+        for text in (preview.comment, picture.text["Comment"]):
+            said = json.loads(text)
+            assert (said["seed"], said["prior"], said["versions"]) == (0, job["prior"], job["versions"])
+            assert said["settings"] == job["settings"]
+    assert json.loads(str(np.load(tmp_path / "o" / "steps.npz")["provenance"])) == patch.provenance
     audio, rate = soundfile.read(tmp_path / "o" / "preview.wav")
     assert rate == 44100 and audio.shape[1] == 2 and np.abs(audio).max() > 0.01
     assert len((tmp_path / "o" / "history.csv").read_text().splitlines()) == 4

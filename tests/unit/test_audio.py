@@ -154,7 +154,7 @@ def test_the_same_samples_are_the_same_bytes_at_any_time(tmp_path, subtype):
 
 
 @pytest.mark.parametrize("subtype", ["FLOAT", "PCM_16", "PCM_24"])
-@pytest.mark.parametrize("length", [0, 7, 5000])
+@pytest.mark.parametrize("length", [0, 7, audio.LONGEST_NOTE])
 def test_a_note_is_kept_and_changes_no_sample_and_no_date(tmp_path, subtype, length, monkeypatch):
     note = ("PEAK " * 1000)[:length]
     written = []

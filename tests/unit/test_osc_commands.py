@@ -403,3 +403,12 @@ def test_a_socket_survives_answers_that_reach_nobody():
     ours.send(ours.endpoint, "/sds/ping", "x")
     assert decode(ours.receive(1.0)[0]) == [Message("/sds/ping", ["x"])]
     ours.close()
+
+
+def test_a_priority_goes_before_age(front):
+    for options in ((), ("priority=3",), ("priority=-1",), ("priority=3",)):
+        front.one("/sds/tune", "x", "kick", "fm", *options)
+    assert [front.store.claim("w").id for _ in range(4)] == [2, 4, 1, 3]
+    for wrong, why in (("much", "is not a whole number"), ("101", "-100 to 100 is allowed")):
+        refused = front.one("/sds/tune", "x", "kick", "fm", f"priority={wrong}")
+        assert refused.address == "/sds/error" and why in refused.values[1]
