@@ -93,7 +93,8 @@ def test_either_may_be_killed_alone(tmp_path, victim):
             daemon.until(job, reached.step + 1)
             daemon.client.cancel(job)
             assert daemon.client.wait(job, timeout=60).status is Status.CANCELLED
-            assert Store(folder / "jobs.sqlite").get(job).crashes == 1
+            ended = Store(folder / "jobs.sqlite").get(job)
+            assert (ended.attempts, ended.crashes) == (2, 0)
             return
         daemon.process.kill()
         daemon.process.wait(10)
