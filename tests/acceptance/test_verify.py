@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hosted import vst3
+from hosted import scanned_folders, vst3
 
 from sds_bridge.formats import catalog
 from sds_bridge.patch import Patch
@@ -75,7 +75,8 @@ def test_the_command_line_tells_what_opened_the_file(to, engine, tmp_path):
 
 
 @pytest.mark.acceptance
-def test_a_vstpreset_is_written_by_the_specs_mapping_and_played(tmp_path):
+def test_a_vstpreset_is_written_by_the_specs_mapping_and_played(tmp_path, monkeypatch):
+    scanned_folders(monkeypatch)
     values = {"op1.level": 0.7, "op1.ratio": 1.0, "op1.sustain": 0.5, "matrix.1.2": 2.5, "op2.ratio": 3.5}
     Patch(synth="fm", parameters={**values, "noise.level": 0.001}).save(tmp_path / "patch.json")
     command = [sys.executable, "-m", "sds_bridge.cli", "export", "patch.json", "--to", "vstpreset", "-o", "x.vstpreset"]
