@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 
+from sds_bridge.synths import dx7_panel as panel
 from sds_bridge.synths import dx7_tables as tables
 from sds_bridge.synths.base import Synth, Values
 from sds_bridge.synths.dx7_algorithms import ALGORITHMS
 from sds_bridge.synths.dx7_envelope import envelope
 from sds_bridge.synths.dx7_operators import OPERATORS, operators
+from sds_bridge.synths.dx7_panel import NAMES, Panel, floor, nearest
 from sds_bridge.synths.dx7_parameters import dx7_parameters
 from sds_bridge.synths.dx7_pitch import glide, oscillate
 from sds_bridge.synths.spread import Spread
@@ -27,25 +28,6 @@ MAX_NOTE = MAX_VELOCITY = 127
 LOWEST_HEARD = 25
 
 
-def floor(x: torch.Tensor) -> torch.Tensor:
-    """⌊x⌋ with slope 1."""
-    return x + (x.floor() - x).detach()
-
-
-def nearest(x: torch.Tensor) -> torch.Tensor:
-    """x rounded, with slope 1."""
-    return x + (x.round() - x).detach()
-
-
-def lookup(table: np.ndarray, x: torch.Tensor) -> torch.Tensor:
-    """``table[x]`` at whole ``x``, with the slope of the line through the neighbours."""
-    values = torch.from_numpy(np.asarray(table, np.float64)).to(x.device)
-    at = x.detach().round().long().clamp(0, len(values) - 1)
-    below, above = (at - 1).clamp(min=0), (at + 1).clamp(max=len(values) - 1)
-    slope = (values[above] - values[below]) / (above - below).clamp(min=1)
-    return values[at] + slope * (x - x.detach())
-
-
 class DX7Synth(Synth):
     """Six operators, 32 algorithms, four-stage envelopes, LFO and pitch envelope."""
 
@@ -54,6 +36,12 @@ class DX7Synth(Synth):
     def __init__(self) -> None:
         self.settings = {}
         self.parameters = dx7_parameters()
+        self._highest = torch.tensor([float(p.high) for p in self.parameters])
+
+    def values_at(self, positions: Values) -> Values:
+        """All at once, as every parameter is a whole number on a line from 0."""
+        value = torch.cat([positions[name] for name in NAMES], 1) * self._highest.to(positions[NAMES[0]].device)
+        return dict(zip(NAMES, nearest(value).split(1, 1), strict=True))
 
     def dry(
         self,
@@ -78,117 +66,104 @@ class DX7Synth(Synth):
 
         ``held`` is how many samples the key is down.
         """
-        v = {name: nearest(value.double()) for name, value in values.items()}
+        v = Panel(values)
         blocks, key_up = -(-samples // tables.BLOCK), -(-held // tables.BLOCK)
-        keys = (note + v["transpose"][:, 0] - 24).clamp(0, MAX_NOTE)
+        keys = (note + v.voice("transpose") - 24).clamp(0, MAX_NOTE)
         pitch, tremolo = self._modulation(v, rate, key_up, blocks)
         levels = self._levels(v, keys, velocity, rate, key_up, blocks)
         levels = self._with_tremolo(v, levels, tremolo)
         frequencies = self._frequencies(v, keys, pitch, rate)
-        algorithms = [int(a) for a in v["algorithm"][:, 0]]
+        algorithms = [int(a) for a in v.voice("algorithm")]
         reduced = torch.tensor([0.25 if a in REDUCED_FEEDBACK else 1.0 for a in algorithms], dtype=torch.float64)
-        beta = lookup(tables.FEEDBACK, v["feedback"][:, 0]) * reduced.to(keys.device)
+        beta = panel.FEEDBACK(v.voice("feedback")) * reduced.to(keys.device)
         return operators(levels, frequencies, beta, algorithms, samples, each)
 
-    @staticmethod
-    def _stack(v: Values, name: str) -> torch.Tensor:
-        """Operators 1…6 of one parameter, ``[B, 6]``."""
-        return torch.cat([v[f"op{i}.{name}"] for i in range(1, OPERATORS + 1)], 1)
-
-    def _stages(self, v: Values, name: str) -> torch.Tensor:
-        return torch.stack([self._stack(v, f"{name}{k}") for k in range(1, 5)], 2)
-
-    def _levels(
-        self, v: Values, keys: torch.Tensor, velocity: int, rate: int, key_up: int, blocks: int
-    ) -> torch.Tensor:
+    def _levels(self, v: Panel, keys: torch.Tensor, velocity: int, rate: int, key_up: int, blocks: int) -> torch.Tensor:
         """Envelopes with output level, key scaling and velocity, ``[B, 6, blocks]``."""
-        output = lookup(tables.LEVEL, self._stack(v, "output_level")) + self._key_scaling(v, keys)
-        sensitivity = self._stack(v, "velocity_sensitivity")
+        output = panel.LEVEL(v.operators("output_level")) + self._key_scaling(v, keys)
+        sensitivity = v.operators("velocity_sensitivity")
         output = (output.clamp(max=127) * 32 + _velocity_steps(sensitivity, velocity) * 16).clamp(min=0)
-        panel = self._stages(v, "level")
-        targets = floor(lookup(tables.LEVEL, panel) / 2) * 64 + output[..., None] - 4256
+        levels = v.operator_stages("level")
+        targets = floor(panel.LEVEL(levels) / 2) * 64 + output[..., None] - 4256
         targets = targets.clamp(min=16) * 65536
-        faster = floor(self._stack(v, "rate_scaling") * floor(keys / 3 - 7).clamp(0, 31)[:, None] / 8)[..., None]
-        rates = self._stages(v, "rate")
+        faster = floor(v.operators("rate_scaling") * floor(keys / 3 - 7).clamp(0, 31)[:, None] / 8)[..., None]
+        rates = v.operator_stages("rate")
         speed = (floor(rates * 41 / 64) + faster).clamp(max=63)
         slower = float(int(44100.0 / rate * (1 << 24)))
-        steps = floor(lookup(tables.ENVELOPE_STEP, speed) * slower / 2**24)
-        waits = lookup(tables.STATIC_SAMPLES, (rates + faster).clamp(max=99))
-        silent_start = panel[..., 0] == 0
+        steps = floor(panel.ENVELOPE_STEP(speed) * slower / 2**24)
+        waits = panel.STATIC_SAMPLES((rates + faster).clamp(max=99))
+        silent_start = levels[..., 0] == 0
         attack = silent_start & ((rates + faster)[..., 0] < 77)
         first = torch.where(attack, floor(waits[..., 0] / 20), waits[..., 0])
         waits = torch.cat([first[..., None], waits[..., 1:]], 2)
         return envelope(targets, steps, floor(waits * slower / 2**24), silent_start, key_up, blocks)
 
-    def _key_scaling(self, v: Values, keys: torch.Tensor) -> torch.Tensor:
+    def _key_scaling(self, v: Panel, keys: torch.Tensor) -> torch.Tensor:
         """Level change by distance from the break point in thirds of an octave, ``[B, 6]``."""
-        offset = keys[:, None] - self._stack(v, "break_point") - 17
+        offset = keys[:, None] - v.operators("break_point") - 17
         right = offset >= 0
         group = torch.where(right, (offset + 1) / 3, -(offset - 1) / 3).trunc()
-        depth = torch.where(right, self._stack(v, "right_depth"), self._stack(v, "left_depth"))
-        curve = torch.where(right, self._stack(v, "right_curve"), self._stack(v, "left_curve"))
+        depth = torch.where(right, v.operators("right_depth"), v.operators("left_depth"))
+        curve = torch.where(right, v.operators("right_curve"), v.operators("left_curve"))
         straight = floor(group * depth * 329 / 4096)
-        bent = lookup(tables.KEY_CURVE, group.clamp(max=len(tables.KEY_CURVE) - 1)).detach()
+        bent = panel.KEY_CURVE(group.clamp(max=len(tables.KEY_CURVE) - 1)).detach()
         size = torch.where((curve == 0) | (curve == 3), straight, floor(bent * depth * 329 / 32768))
         return torch.where(curve < 2, -size, size)
 
-    def _modulation(self, v: Values, rate: int, key_up: int, blocks: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _modulation(self, v: Panel, rate: int, key_up: int, blocks: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Pitch in octaves/2^24 and depth of tremolo 0…2^24, ``[B, blocks]``."""
         unit = float(int(tables.BLOCK * 25190424 / rate + 0.5))
-        delay = v["lfo.delay"][:, 0]
-        waiting, fading = (lookup(t, delay) * unit for t in tables.lfo_delay_steps())
+        delay = v.voice("lfo.delay")
+        waiting, fading = (table(delay) * unit for table in (panel.LFO_WAIT, panel.LFO_FADE))
         at_once = torch.full_like(waiting, 2.0**32 - 1)
         wave, fade = oscillate(
-            floor(lookup(tables.LFO_HZ, v["lfo.speed"][:, 0]) * int(4437500000.0 * tables.BLOCK / rate)),
+            floor(panel.LFO_HZ(v.voice("lfo.speed")) * int(4437500000.0 * tables.BLOCK / rate)),
             torch.where(delay == 0, at_once, waiting),
             torch.where(delay == 0, at_once, fading),
-            v["lfo.wave"][:, 0],
-            v["lfo.sync"][:, 0],
+            v.voice("lfo.wave"),
+            v.voice("lfo.sync"),
             blocks,
         )
-        bipolar = lookup(tables.PITCH_SENSITIVITY, v["pitch_mod_sensitivity"][:, 0])[:, None] * (wave - 2**23)
-        vibrato = floor(floor(v["lfo.pitch_depth"] * 165 / 64) * fade * bipolar / 2**39)
+        bipolar = panel.PITCH_SENSITIVITY(v.voice("pitch_mod_sensitivity"))[:, None] * (wave - 2**23)
+        vibrato = floor(floor(v.voice("lfo.pitch_depth")[:, None] * 165 / 64) * fade * bipolar / 2**39)
         # the engine floors the product, then gives its size the wave's sign
         vibrato = vibrato.abs() * torch.where(bipolar < 0, -1.0, 1.0)
-        levels = torch.cat([v[f"pitch.level{k}"] for k in range(1, 5)], 1)
-        rates = torch.cat([v[f"pitch.rate{k}"] for k in range(1, 5)], 1)
         bend = int(tables.BLOCK * 2.0**24 / (21.3 * rate) + 0.5)
-        sweep = glide(
-            lookup(tables.PITCH_LEVEL, levels) * 2**19, lookup(tables.PITCH_RATE, rates) * bend, key_up, blocks
-        )
-        tremolo = floor(floor(v["lfo.amp_depth"] * 165 / 64) * fade / 256)
+        heights, rates = v.voice_stages("pitch.level"), v.voice_stages("pitch.rate")
+        sweep = glide(panel.PITCH_LEVEL(heights) * 2**19, panel.PITCH_RATE(rates) * bend, key_up, blocks)
+        tremolo = floor(floor(v.voice("lfo.amp_depth")[:, None] * 165 / 64) * fade / 256)
         return sweep + vibrato, floor(tremolo * (2**24 - wave) / 2**24)
 
-    def _with_tremolo(self, v: Values, levels: torch.Tensor, tremolo: torch.Tensor) -> torch.Tensor:
-        sensitivity = lookup(tables.AMPLITUDE_SENSITIVITY, self._stack(v, "amp_mod_sensitivity"))[..., None]
+    def _with_tremolo(self, v: Panel, levels: torch.Tensor, tremolo: torch.Tensor) -> torch.Tensor:
+        sensitivity = panel.AMPLITUDE_SENSITIVITY(v.operators("amp_mod_sensitivity"))[..., None]
         depth = floor(tremolo[:, None] * sensitivity / 2**24)
         share = floor(torch.exp(depth / 262144 * 0.07 + 12.2)) / 2**24
         # without sensitivity the engine leaves levels alone, but the way there has a slope
         way = levels.detach() * share
         return torch.where(sensitivity > 0, levels - floor(levels * share), levels - (way - way.detach()))
 
-    def _frequencies(self, v: Values, keys: torch.Tensor, pitch: torch.Tensor, rate: int) -> torch.Tensor:
+    def _frequencies(self, v: Panel, keys: torch.Tensor, pitch: torch.Tensor, rate: int) -> torch.Tensor:
         """Phase steps a sample, ``[B, 6, blocks]``."""
         octave = tables.note_octave(0) + (tables.OCTAVE // 12) * keys[:, None]
-        detune, fine, coarse = (self._stack(v, name) for name in ("detune", "fine", "coarse"))
+        detune, fine, coarse = (v.operators(name) for name in ("detune", "fine", "coarse"))
         share = 0.0209 * torch.exp(-0.396 * (octave.float() / 2**24).double()) / 7
         ratio = (octave + share * octave * (detune - 7)).trunc()
         ratio = ratio + (share * octave * (detune - detune.detach()))
-        ratio = ratio + lookup(tables.COARSE, coarse) + lookup(tables.FINE, fine)
+        ratio = ratio + panel.COARSE(coarse) + panel.FINE(fine)
         decade = torch.remainder(coarse.detach(), 4) + (coarse - coarse.detach())
         fixed = floor(4458616 * (decade * 100 + fine) / 8) + 13457 * (detune - 7).clamp(min=0)
-        own = self._stack(v, "fixed_frequency") > 0.5
+        own = v.operators("fixed_frequency") > 0.5
         octaves = torch.where(own, fixed, ratio)[..., None] + torch.where(own[..., None], 0.0, pitch[:, None])
         return _steps(octaves, rate)
 
     def ringing_seconds(self, values: Values) -> float:
         """90 dB of the slowest carrier's fourth stage; without end where that stops above silence."""
         slowest = 0.0
-        first = {name: value[:1].round().double() for name, value in values.items()}
+        first = Panel({name: value[:1] for name, value in values.items()})
         scaling = self._key_scaling(first, torch.arange(MAX_NOTE + 1.0)).amax(0)
-        for op in ALGORITHMS[int(first["algorithm"])].carriers:
+        for op in ALGORITHMS[int(first.voice("algorithm"))].carriers:
             names = ("rate4", "level4", "output_level", "velocity_sensitivity")
-            own = {name: float(first[f"op{op + 1}.{name}"]) for name in names}
+            own = {name: float(first.operators(name)[0, op]) for name in names}
             loudest = min(float(tables.LEVEL[int(own["output_level"])]) + float(scaling[op]), 127)
             if loudest <= 0:
                 continue
@@ -202,7 +177,7 @@ class DX7Synth(Synth):
 
     def strike(self, values: Values, velocity: int) -> tuple[int, float]:
         """Velocity reaches the operators in few steps; of those that are the same, the lowest."""
-        sensitivity = self._stack(values, "velocity_sensitivity")[0]
+        sensitivity = Panel(values).operators("velocity_sensitivity")[0]
         steps = _velocity_steps(sensitivity, velocity)
         alike = (v for v in range(velocity + 1) if torch.equal(_velocity_steps(sensitivity, v), steps))
         return next(alike), 1.0

@@ -40,7 +40,8 @@ def _begin(stage, level, targets, steps, waits, starts_waiting, d, began):  # ty
 
 @numba.njit(cache=True, nogil=True)
 def _simulate(targets, steps, waits, starts_waiting, key_up, levels, slopes):  # type: ignore[no-untyped-def]
-    """One envelope: int64 ``[4]`` each → ``levels [n]``; ``slopes [n, 12]`` by targets, steps and waits."""
+    """One envelope: int64 ``[4]`` each → ``levels [n]``; ``slopes [n, 12]`` by targets, steps and waits, if n isn't 0."""
+    sloped = slopes.shape[0] > 0
     level, stage, down = np.int64(0), 0, True
     d = np.zeros(12)  # slope of the level at a fixed time
     began = np.zeros(12)  # slope of the time at which the stage began, in blocks
@@ -62,7 +63,8 @@ def _simulate(targets, steps, waits, starts_waiting, key_up, levels, slopes):  #
             if rate > 0:
                 level = max(level, np.int64(JUMP))
                 now = (TOP - level) >> 24
-                d *= now / rate
+                if sloped:
+                    d *= now / rate
                 rate = now
             d[4 + stage] += rate
             slope = rate * steps[stage]
@@ -79,7 +81,8 @@ def _simulate(targets, steps, waits, starts_waiting, key_up, levels, slopes):  #
                 if stage < 3:
                     rate, wait = _begin(stage, level, targets, steps, waits, starts_waiting, d, began)
         levels[n] = level
-        slopes[n] = d
+        if sloped:
+            slopes[n] = d
 
 
 @numba.njit(cache=True, nogil=True)
@@ -102,7 +105,7 @@ class _Envelope(torch.autograd.Function):
     ) -> torch.Tensor:
         shape = (*targets.shape[:2], blocks)
         levels = np.empty(shape, np.int64)
-        slopes = np.empty((*shape, 12), np.float32)
+        slopes = np.empty((*shape[:2], blocks if any(ctx.needs_input_grad) else 0, 12), np.float32)
         whole = [x.detach().round().to("cpu", torch.int64).numpy() for x in (targets, steps, waits)]
         _simulate_all(*whole, starts_waiting.cpu().numpy(), key_up, levels, slopes)
         ctx.slopes = torch.from_numpy(slopes)
