@@ -20,7 +20,7 @@ import numpy as np
 import pedalboard
 
 from sds_bridge.host.distance import SEARCH_WINDOWS, Target
-from sds_bridge.host.wire import read_frame, write_frame
+from sds_bridge.host.wire import Payload, read_frame, write_frame
 
 # the host ends a late child itself; this is for a child whose host died meanwhile
 ALARM_SECONDS = 5.0
@@ -29,7 +29,7 @@ MOST_STEPS = 256
 SETTLING = 64
 NOT_EFFECTS = ("Plugin", "PluginContainer", "ExternalPlugin", "Pedalboard", "Chain", "Mix", "VST3Plugin")
 
-Answer = tuple[dict[str, Any], bytes | memoryview]
+Answer = tuple[dict[str, Any], Payload]
 
 
 class Child:
@@ -45,15 +45,15 @@ class Child:
         self._target: Target | None = None
         self._note: tuple[list[list[Any]], int, int] = ([], 0, 0)
 
-    def answer(self, message: dict[str, Any], payload: bytes) -> Answer:
+    def answer(self, message: dict[str, Any], payload: Payload) -> Answer:
         op = message.pop("op")
         return getattr(self, f"do_{op}")(payload, **message)
 
-    def do_names(self, _: bytes, path: str) -> Answer:
+    def do_names(self, _: Payload, path: str) -> Answer:
         self._say(f"{path}: loading")
         return {"names": list(pedalboard.VST3Plugin.get_plugin_names_for_file(path))}, b""
 
-    def do_load(self, _: bytes, path: str, name: str | None, wake: float) -> Answer:
+    def do_load(self, _: Payload, path: str, name: str | None, wake: float) -> Answer:
         self._say(f"{path}: loading")
         plugin: Any = pedalboard.VST3Plugin(path, plugin_name=name, initialization_timeout=wake)
         identity = {
@@ -70,7 +70,7 @@ class Child:
         self._places[handle] = _places(plugin)
         return {"handle": handle, "identity": identity, "parameters": parameters}, b""
 
-    def do_built_in(self, _: bytes, effect: str, parameters: dict[str, Any]) -> Answer:
+    def do_built_in(self, _: Payload, effect: str, parameters: dict[str, Any]) -> Answer:
         self._say(f"{effect}: starting")
         kind = getattr(pedalboard, effect, None)
         if effect in NOT_EFFECTS or not (isinstance(kind, type) and issubclass(kind, pedalboard.Plugin)):
@@ -81,42 +81,42 @@ class Child:
             takes = re.search(r"native\.\w+\((.*?)\) Invoked", " ".join(str(error).split()))
             raise ValueError(f"doesn't take {parameters}; it takes {takes[1] if takes else error}") from None
 
-    def do_set(self, _: bytes, handle: int, values: dict[str, float]) -> Answer:
+    def do_set(self, _: Payload, handle: int, values: dict[str, float]) -> Answer:
         self._say(f"{self._names[handle]}: setting parameters")
         self._set(handle, values)
         return {}, b""
 
-    def do_get(self, _: bytes, handle: int) -> Answer:
+    def do_get(self, _: Payload, handle: int) -> Answer:
         parameters = self._loaded[handle].parameters
         return {"values": {key: float(p.raw_value) for key, p in parameters.items()}}, b""
 
-    def do_load_preset(self, _: bytes, handle: int, path: str) -> Answer:
+    def do_load_preset(self, _: Payload, handle: int, path: str) -> Answer:
         self._say(f"{self._names[handle]}: loading the preset {path}")
         self._loaded[handle].load_preset(path)
         return {}, b""
 
-    def do_load_preset_data(self, payload: bytes, handle: int) -> Answer:
+    def do_load_preset_data(self, payload: Payload, handle: int) -> Answer:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "state.vstpreset"
             path.write_bytes(payload)
             return self.do_load_preset(b"", handle, str(path))
 
-    def do_set_state(self, payload: bytes, handle: int) -> Answer:
+    def do_set_state(self, payload: Payload, handle: int) -> Answer:
         self._say(f"{self._names[handle]}: loading a state")
-        self._loaded[handle].raw_state = payload
+        self._loaded[handle].raw_state = bytes(payload)
         return {}, b""
 
-    def do_state(self, _: bytes, handle: int) -> Answer:
+    def do_state(self, _: Payload, handle: int) -> Answer:
         self._say(f"{self._names[handle]}: giving its state")
         self._settle(handle)
         return {}, bytes(self._loaded[handle].raw_state)
 
-    def do_preset(self, _: bytes, handle: int) -> Answer:
+    def do_preset(self, _: Payload, handle: int) -> Answer:
         self._say(f"{self._names[handle]}: giving its preset")
         self._settle(handle)
         return {}, bytes(self._loaded[handle].preset_data)
 
-    def do_clear(self, _: bytes) -> Answer:
+    def do_clear(self, _: Payload) -> Answer:
         self._loaded.clear()
         self._names.clear()
         self._channels.clear()
@@ -126,7 +126,7 @@ class Child:
 
     def do_play(
         self,
-        payload: bytes,
+        payload: Payload,
         instrument: int | None,
         events: list[list[Any]],
         samples: int,
@@ -146,12 +146,12 @@ class Child:
         sound = np.ascontiguousarray(sound, np.float32)
         return {"channels": len(sound), "latency": latency}, sound.data.cast("B")
 
-    def do_target(self, payload: bytes, rate: int, events: list[list[Any]], instrument: int) -> Answer:
+    def do_target(self, payload: Payload, rate: int, events: list[list[Any]], instrument: int) -> Answer:
         self._target = Target(np.frombuffer(payload, np.float32), SEARCH_WINDOWS, overlap=2)
         self._note = (events, rate, instrument)
         return {}, b""
 
-    def do_score(self, _: bytes, names: list[str], rows: list[list[float]], block: int) -> Answer:
+    def do_score(self, _: Payload, names: list[str], rows: list[list[float]], block: int) -> Answer:
         """How far each candidate's note is from the target."""
         assert self._target is not None
         events, rate, instrument = self._note

@@ -90,7 +90,7 @@ class Plugin:
 
     def preset(self) -> bytes:
         """The content of a .vstpreset file."""
-        return self.process.request("preset", handle=self.handle)[1]
+        return bytes(self.process.request("preset", handle=self.handle)[1])
 
     def save_preset(self, path: str | Path) -> Path:
         """Written beside, then renamed."""
@@ -101,7 +101,7 @@ class Plugin:
         return path
 
     def state(self) -> bytes:
-        return self.process.request("state", handle=self.handle)[1]
+        return bytes(self.process.request("state", handle=self.handle)[1])
 
     def set_state(self, state: bytes) -> None:
         self.process.request("set_state", state, handle=self.handle)

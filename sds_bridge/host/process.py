@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from sds_bridge.errors import PluginError
-from sds_bridge.host.wire import read_frame, write_frame
+from sds_bridge.host.wire import Payload, read_frame, widen, write_frame
 
 ROOT = Path(__file__).parents[2]
 LOAD_SECONDS = 30.0
+# minutes of sound in pages of 4 kB cost more than making them; glibc only, others don't read this
+HUGE_PAGES = "glibc.malloc.hugetlb=1"
 # JUCE needs longer than a plug-in that only answers
 CLOSE_SECONDS = 2.0
 
@@ -31,8 +33,8 @@ class PluginProcess:
     def __init__(self, limit: float = LOAD_SECONDS) -> None:
         self.limit = limit
         self._stage = "starting"
-        self._frames: queue.Queue[tuple[dict[str, Any], bytes] | None] = queue.Queue()
-        environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+        self._frames: queue.Queue[tuple[dict[str, Any], Payload] | None] = queue.Queue()
+        environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", GLIBC_TUNABLES=HUGE_PAGES)
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "sds_bridge.host.child"],
@@ -41,6 +43,8 @@ class PluginProcess:
             stderr=subprocess.DEVNULL,
             env=environment,
         )
+        for pipe in (self._process.stdin, self._process.stdout):
+            widen(pipe)
         threading.Thread(target=self._read, daemon=True).start()
 
     @property
@@ -49,7 +53,7 @@ class PluginProcess:
 
     def request(
         self, op: str, payload: bytes | memoryview = b"", *, limit: float | None = None, **fields: Any
-    ) -> tuple[dict[str, Any], bytes]:
+    ) -> tuple[dict[str, Any], Payload]:
         """Ask the child and wait for its answer.
 
         Raises:

@@ -177,10 +177,9 @@ class DX7Synth(Synth):
 
     def strike(self, values: Values, velocity: int) -> tuple[int, float]:
         """Velocity reaches the operators in few steps; of those that are the same, the lowest."""
-        sensitivity = Panel(values).operators("velocity_sensitivity")[0]
-        steps = _velocity_steps(sensitivity, velocity)
-        alike = (v for v in range(velocity + 1) if torch.equal(_velocity_steps(sensitivity, v), steps))
-        return next(alike), 1.0
+        sensitivity = Panel({name: value[:1] for name, value in values.items()}).operators("velocity_sensitivity")
+        reached = _velocity_steps(sensitivity, torch.arange(velocity + 1)[:, None])
+        return int((reached == reached[-1]).all(1).nonzero()[0]), 1.0
 
     def starting_positions(self, batch: int, seed: int) -> Values:
         """A carrier with a soft modulator and two quiet pairs beside it, varied by the seed (algorithm 5)."""
@@ -229,10 +228,10 @@ class DX7Synth(Synth):
         return draw.positions
 
 
-def _velocity_steps(sensitivity: torch.Tensor, velocity: int) -> torch.Tensor:
+def _velocity_steps(sensitivity: torch.Tensor, velocity: int | torch.Tensor) -> torch.Tensor:
     """Added to an operator's level, 3/8 dB each; floored, with slope 1."""
-    loudness = float(tables.VELOCITY[min(max(velocity, 0), MAX_VELOCITY) >> 1] - 239)
-    return floor((sensitivity * loudness + 7) / 8)
+    loudness = panel.VELOCITY[torch.as_tensor(velocity).clamp(0, MAX_VELOCITY) >> 1] - 239
+    return floor((sensitivity * loudness.to(sensitivity.device) + 7) / 8)
 
 
 def _steps(octaves: torch.Tensor, rate: int) -> torch.Tensor:

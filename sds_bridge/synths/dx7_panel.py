@@ -47,6 +47,7 @@ class Table:
 
 
 LEVEL = Table(tables.LEVEL)
+VELOCITY = torch.from_numpy(tables.VELOCITY)
 KEY_CURVE = Table(tables.KEY_CURVE)
 PITCH_LEVEL = Table(tables.PITCH_LEVEL)
 PITCH_RATE = Table(tables.PITCH_RATE)

@@ -131,7 +131,7 @@ def play(
 
 
 def _both(mono: np.ndarray) -> np.ndarray:
-    return np.repeat(mono[None], 2, axis=0)
+    return np.broadcast_to(mono, (2, len(mono)))
 
 
 @torch.inference_mode()

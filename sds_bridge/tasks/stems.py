@@ -1,7 +1,7 @@
 """A session as audio: one aligned stem a track, and their mix.
 
-A few more tracks are made at once than there are cores: those with plug-ins in child processes, our own patches on threads
-of this one. A track that fails leaves the others as they are.
+Tracks with plug-ins are made in child processes, our own patches on threads of this one, as many of each at once as
+there are cores. A track that fails leaves the others as they are.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ from sds_bridge.tasks.session import SUBTYPES, Effect, Session, Track
 
 # a plug-in slower than real time is given up on, after what loading may take
 SLOWEST = 1.0
-# tracks beyond one a core, for one that writes or waits for its child leaves a core free
-WAITING = 2
 
 # a track's messages, for a plug-in, and its notes, where our own synth plays them
 Music = tuple[list[Event], Song | None]
@@ -73,7 +71,7 @@ def run(
         base: what the session's paths are relative to.
         report: gets the tracks done, and each failure as a message.
         should_stop: asked between tracks; the stems made so far stay, the mix is not written.
-        workers: tracks at once; by default one a core and :data:`WAITING`.
+        workers: tracks with plug-ins at once, and as many of our own; by default one a core.
 
     Returns:
         ``summary["failed"]`` has an error by track name; the mix is of the others.
@@ -93,7 +91,7 @@ def run(
     for done, (name, error) in enumerate(failed.items(), 1):
         mix.take(name, None)
         report(Progress(done, total, 0.0, 0.0, f"{name}: {error}"))
-    for track, make in _made(job, songs, workers or (os.cpu_count() or 1) + WAITING, should_stop):
+    for track, make in _made(job, songs, workers or os.cpu_count() or 1, should_stop):
         message = ""
         try:
             stem = make()
@@ -173,7 +171,7 @@ def _made(
     for _ in range(workers):
         slots.put(None)
     waiting: dict[Future[Stem], Track] = {}
-    with ThreadPoolExecutor(workers) as pool, ExitStack() as settings:
+    with ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(workers) as own, ExitStack() as settings:
         try:
             for track in tracks:
                 if track.plugin:
@@ -182,17 +180,18 @@ def _made(
                 # torch is imported here, while the children begin
                 settings.enter_context(_one_thread_a_track())
             # those that go through effects first, for a child plays them while the next is rendered
-            dry = {t.name: pool.submit(_dry, t, job, songs[t.name]) for t in ours if t.effects}
+            dry = {t.name: own.submit(_dry, t, job, songs[t.name]) for t in ours if t.effects}
             for track in ours:
                 if track.effects:
                     waiting[pool.submit(_hosted, track, job, [], slots, dry[track.name])] = track
                 else:
-                    waiting[pool.submit(_ours, track, job, songs[track.name])] = track
+                    waiting[own.submit(_ours, track, job, songs[track.name])] = track
             while waiting and not should_stop():
                 ready, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in ready:
                     yield waiting.pop(future), future.result
         finally:
+            own.shutdown(cancel_futures=True)
             pool.shutdown(cancel_futures=True)
             while not slots.empty():
                 if (process := slots.get()) is not None:
@@ -202,6 +201,7 @@ def _made(
 @contextmanager
 def _one_thread_a_track() -> Iterator[None]:
     """Tracks run beside one another already."""
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # large pages for minutes of sound; read when torch is loaded
     import torch
 
     before = torch.get_num_threads()
