@@ -16,6 +16,9 @@ ask_app = typer.Typer(help="One job for such a script: its state is kept as JSON
 app.add_typer(ask_app, name="ask", hidden=True)
 AnswerOption = Annotated[Path, typer.Option(help="file for the state, in JSON")]
 PortOption = Annotated[int, typer.Option(help="the daemon's port")]
+TokenFileOption = Annotated[
+    Path | None, typer.Option("--token-file", help="for a daemon that asks for one: the file `token` in its --dir")
+]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="option of the request, as steps=50")]
 
 
@@ -36,6 +39,7 @@ def install_(
     name: Annotated[str, typer.Argument(help="reaper, ardour, puredata, max or harp")],
     to: Annotated[Path | None, typer.Option("--to", help="folder; default where the DAW looks")] = None,
     port: Annotated[int, typer.Option(help="the daemon's OSC port, for the scripts")] = 9000,
+    token_file: TokenFileOption = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite files that you changed, too")] = False,
 ) -> None:
     """Copy a DAW's files to where it looks, and say how to begin."""
@@ -46,7 +50,7 @@ def install_(
         raise InputError(f"{name!r}: no such DAW here. Give {', '.join(DAWS)}.")
     if not 1 <= port <= 65535:
         raise InputError(f"--port {port}: give a number from 1 to 65535.")
-    done = install.install(DAWS[name], to, port, force)
+    done = install.install(DAWS[name], to, port, force, token_file=token_file)
     print(*install.report(DAWS[name], done), sep="\n")
 
 
@@ -56,12 +60,13 @@ def ask_separate(
     answer: AnswerOption,
     stem: Annotated[list[str], typer.Option(help="what one source is; repeat for more")],
     port: PortOption = 9000,
+    token_file: TokenFileOption = None,
     options: SetOption = None,
 ) -> None:
     """Separate a clip."""
     from sds_bridge.daw import ask
 
-    if not ask.separate(answer, port, clip, stem, options or []):
+    if not ask.separate(answer, port, clip, stem, options or [], token_file):
         raise typer.Exit(1)
 
 
@@ -72,10 +77,11 @@ def ask_tune(
     synth: Annotated[str, typer.Option(help="fm, modal or dx7")] = "fm",
     plugin: Annotated[str, typer.Option(help="a spec's name: the patch is carried over to its parameters")] = "",
     port: PortOption = 9000,
+    token_file: TokenFileOption = None,
     options: SetOption = None,
 ) -> None:
     """Tune a patch."""
     from sds_bridge.daw import ask
 
-    if not ask.tune(answer, port, prompt, synth, plugin, options or []):
+    if not ask.tune(answer, port, prompt, synth, plugin, options or [], token_file):
         raise typer.Exit(1)

@@ -25,28 +25,40 @@ POLL_SECONDS = 0.2
 CANCEL_SUFFIX = ".cancel"
 
 
-def separate(answer: Path, port: int, clip: Path, stems: Sequence[str], options: Sequence[str]) -> bool:
+def separate(
+    answer: Path, port: int, clip: Path, stems: Sequence[str], options: Sequence[str], token_file: Path | None = None
+) -> bool:
     """Separate ``clip``; the answer names ``stems`` as ``[{"name", "path"}]``, the residual last. True when done."""
-    return _run(
-        answer, port, lambda client: client.separate(clip, stems, **_named(options)), lambda f: _stems(f, stems)
-    )
+
+    def ask(client: Client) -> int:
+        return client.separate(clip, stems, **_named(options))
+
+    return _run(answer, port, token_file, ask, lambda folder: _stems(folder, stems))
 
 
-def tune(answer: Path, port: int, prompt: str, synth: str, plugin: str, options: Sequence[str]) -> bool:
+def tune(
+    answer: Path,
+    port: int,
+    prompt: str,
+    synth: str,
+    plugin: str,
+    options: Sequence[str],
+    token_file: Path | None = None,
+) -> bool:
     """Tune ``synth``; the answer names ``patch``, ``preview`` and, for a ``plugin``, the patch's positions on it."""
 
     def ask(client: Client) -> int:
         _spec(plugin, synth)
         return client.tune(prompt, synth, **_named(options))
 
-    return _run(answer, port, ask, lambda folder: _tuned(folder, _spec(plugin, synth)))
+    return _run(answer, port, token_file, ask, lambda folder: _tuned(folder, _spec(plugin, synth)))
 
 
-def _run(answer: Path, port: int, ask: Any, found: Any) -> bool:
+def _run(answer: Path, port: int, token_file: Path | None, ask: Any, found: Any) -> bool:
     cancel = answer.with_name(answer.name + CANCEL_SUFFIX)
     cancel.unlink(missing_ok=True)
     try:
-        with Client(port=port) as client:
+        with Client(port=port, token=_token(token_file)) as client:
             job = ask(client)
             told: dict[str, Any] = {}
             asked = False
@@ -82,6 +94,18 @@ def _run(answer: Path, port: int, ask: Any, found: Any) -> bool:
         return False
     finally:
         cancel.unlink(missing_ok=True)
+
+
+def _token(file: Path | None) -> str | None:
+    """Read anew for each job: the daemon may have made another."""
+    if file is None:
+        return None
+    try:
+        return file.expanduser().read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"--token-file {file}: can't be read ({error}). Give the file `token` in the daemon's --dir."
+        ) from None
 
 
 def _named(pairs: Sequence[str]) -> dict[str, str]:

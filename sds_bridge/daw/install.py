@@ -27,7 +27,12 @@ class Installed:
 
 
 def install(
-    daw: Daw, to: Path | None = None, port: int = 9000, force: bool = False, on: System | None = None
+    daw: Daw,
+    to: Path | None = None,
+    port: int = 9000,
+    force: bool = False,
+    on: System | None = None,
+    token_file: Path | None = None,
 ) -> Installed:
     """Write the files of ``daw`` under ``to``, or where it looks on this system (``on``).
 
@@ -43,7 +48,7 @@ def install(
         raise InputError(f"{daw.name}: {daw.title} doesn't run on this system. Give --to FOLDER to have its files.")
     contents = {target: (HERE / source).read_bytes() for source, target in daw.files.items()}
     if daw.configured:
-        contents[daw.configured] = configuration(port).encode()
+        contents[daw.configured] = configuration(port, token_file).encode()
     try:
         known = _manifest(folder)
         written, kept = [], []
@@ -85,10 +90,11 @@ def report(daw: Daw, done: Installed) -> list[str]:
     ]
 
 
-def configuration(port: int) -> str:
+def configuration(port: int, token_file: Path | None = None) -> str:
     """Lua that tells the scripts how to call this program."""
     words = ", ".join(_lua(word) for word in (sys.executable, "-m", "sds_bridge.cli"))
-    return f"-- written by `sds-bridge daw install`\nreturn {{ command = {{ {words} }}, port = {port} }}\n"
+    token = "" if token_file is None else f", token_file = {_lua(str(token_file.expanduser().absolute()))}"
+    return f"-- written by `sds-bridge daw install`\nreturn {{ command = {{ {words} }}, port = {port}{token} }}\n"
 
 
 def _lua(text: str) -> str:

@@ -78,6 +78,15 @@ def wrong_hello(port):
         client.ask("/sds/hello", "x" * 20)
 
 
+def test_a_daws_script_reads_the_token_from_its_file(daemon, token, tmp_path):
+    for named, heard in ((daemon.folder / "token", "is outside the folders"), (tmp_path / "none", "can't be read")):
+        clip, answer = daemon.folder / "token", tmp_path / "answer.json"
+        command = [sys.executable, "-m", "sds_bridge.cli", "daw", "ask", "separate", str(clip), "--stem", "sax"]
+        command += ["--answer", str(answer), "--port", str(daemon.port), "--token-file", str(named)]
+        assert subprocess.run(command, timeout=60).returncode == 1
+        assert heard in json.loads(answer.read_text())["message"]
+
+
 def test_osc_monitor_prints_what_goes_by(daemon, token):
     command = [sys.executable, "-m", "sds_bridge.cli", "osc", "monitor", "/sds/job/*", "--port", str(daemon.port)]
     hidden = {**os.environ, "SDS_BRIDGE_TOKEN": token}

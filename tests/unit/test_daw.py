@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 
 import pytest
 from typer.testing import CliRunner
@@ -41,6 +43,20 @@ def test_a_file_of_the_users_own_that_we_never_wrote_is_kept(tmp_path):
     (tmp_path / "sds_tune.lua").write_text("-- theirs")
     assert install.install(DAWS["reaper"], tmp_path).kept == [tmp_path / "sds_tune.lua"]
     assert (tmp_path / "sds_tune.lua").read_text() == "-- theirs"
+
+
+def test_the_scripts_pass_the_token_file_on(tmp_path):
+    install.install(DAWS["reaper"], tmp_path, port=9100, token_file=tmp_path / "it's a token")
+    program = """package.path = "?.lua"
+        local config = dofile(arg[1])
+        local request = { kind = "tune", subject = "kick", words = { "--synth", "fm" } }
+        print(table.concat(require("bridge").words(config, "a.json", request), "\\n"))"""
+    lua = shutil.which("lua5.4") or pytest.skip("lua5.4 isn't installed")
+    (tmp_path / "try.lua").write_text(program)
+    told = subprocess.run([lua, "try.lua", CONFIG], cwd=tmp_path, capture_output=True, text=True, check=True)
+    words = told.stdout.splitlines()
+    assert words[words.index("--token-file") + 1] == str(tmp_path / "it's a token")
+    assert words[words.index("--port") + 1] == "9100" and words[-2:] == ["--", "kick"]
 
 
 def test_folders_are_where_each_system_has_them(tmp_path, monkeypatch):

@@ -111,6 +111,7 @@ function bridge.words(config, answer, request)
 	end
 	add(table.unpack(config.command))
 	add("daw", "ask", request.kind, "--answer", answer, "--port", tostring(config.port))
+	if config.token_file then add("--token-file", config.token_file) end
 	add(table.unpack(request.words))
 	for _, option in ipairs(request.options or {}) do add("--set", option) end
 	add("--", request.subject)
