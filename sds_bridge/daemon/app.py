@@ -20,6 +20,7 @@ from sds_bridge.daemon.admission import FILE as TOKEN_FILE
 from sds_bridge.daemon.admission import Admission, is_loopback, names_of, token_of
 from sds_bridge.daemon.announce import Announcer
 from sds_bridge.daemon.commands import Commands
+from sds_bridge.daemon.crowd import GATHER_SECONDS, Crowd
 from sds_bridge.daemon.lock import ProcessLock
 from sds_bridge.daemon.monitor import Monitor
 from sds_bridge.daemon.osc import Socket
@@ -122,10 +123,14 @@ def _loop(
     osc: Socket, commands: Commands, announcer: Announcer, supervisor: Supervisor, stopping: threading.Event
 ) -> None:
     due = 0.0
+    crowd = Crowd()
     while not stopping.is_set():
-        received = osc.receive(max(0.0, due - time.monotonic()))
+        received = osc.receive(0.0 if crowd.here else max(0.0, due - time.monotonic()))
         if received is not None:
+            crowd.heard(received[1])
             commands.handle(*received)
+        elif crowd.here:
+            time.sleep(GATHER_SECONDS)
         if time.monotonic() < due:
             continue
         try:
