@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import torch
 
@@ -26,11 +27,12 @@ def note_hz(note: float) -> float:
 class Synth(ABC):
     """θ → waveform. ``Values`` maps each parameter's name to ``[B, size]`` in the parameter's unit.
 
-    ``holds`` is whether it matters how long the key is down.
+    ``holds`` is whether it matters how long the key is down, ``at_once`` how many notes are cheaper together.
     """
 
     name: ClassVar[str]
     holds: ClassVar[bool] = True
+    at_once: ClassVar[int] = 1
     settings: dict[str, int]
     parameters: list[Parameter]
 
@@ -48,6 +50,21 @@ class Synth(ABC):
         reference_note: float = 60,
     ) -> torch.Tensor:
         """Mono ``[B, round(seconds · rate)]``, before the room. Takes what :meth:`render` takes."""
+
+    def dry_notes(
+        self,
+        values: Values,
+        notes: Sequence[tuple[float, int, float]],
+        *,
+        seconds: float,
+        rate: int,
+        seed: int = 0,
+        reference_note: float = 60,
+    ) -> torch.Tensor:
+        """The first voice's :meth:`dry` for each (note, velocity, hold), ``[N, round(seconds · rate)]``."""
+        first = {name: value[:1] for name, value in values.items()}
+        common: dict[str, Any] = {"seconds": seconds, "rate": rate, "seed": seed, "reference_note": reference_note}
+        return torch.cat([self.dry(first, note=n, velocity=v, hold=h, **common) for n, v, h in notes])
 
     def room(self, values: Values, samples: int, rate: int, seed: int) -> torch.Tensor | None:
         """The room's impulse response beside the dry sound, ``[B, 2, samples]``; None for a synth without."""

@@ -8,7 +8,9 @@ smooth law plus the constant that rounding adds; audio by ``dx7_operators``.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from sds_bridge.synths import dx7_panel as panel
@@ -32,6 +34,7 @@ class DX7Synth(Synth):
     """Six operators, 32 algorithms, four-stage envelopes, LFO and pitch envelope."""
 
     name = "dx7"
+    at_once = 16
 
     def __init__(self) -> None:
         self.settings = {}
@@ -59,16 +62,46 @@ class DX7Synth(Synth):
         samples, held = round(seconds * rate), round(hold * rate)
         return self.voice(values, note=round(note), velocity=velocity, samples=samples, held=held, rate=rate)[0]
 
+    def dry_notes(
+        self,
+        values: Values,
+        notes: Sequence[tuple[float, int, float]],
+        *,
+        seconds: float,
+        rate: int,
+        seed: int = 0,
+        reference_note: float = 60,
+    ) -> torch.Tensor:
+        pitches, velocities, holds = zip(*notes, strict=True)
+        return self.voice(
+            {name: value[:1].expand(len(notes), -1) for name, value in values.items()},
+            note=torch.tensor([round(pitch) for pitch in pitches]),
+            velocity=torch.tensor(velocities)[:, None],
+            samples=round(seconds * rate),
+            held=[round(hold * rate) for hold in holds],
+            rate=rate,
+        )[0]
+
     def voice(
-        self, values: Values, *, note: int, velocity: int, samples: int, held: int, rate: int, each: bool = False
+        self,
+        values: Values,
+        *,
+        note: int | torch.Tensor,
+        velocity: int | torch.Tensor,
+        samples: int,
+        held: int | Sequence[int],
+        rate: int,
+        each: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Mono ``[B, samples]``, and the operators ``[B, 6, samples]`` where ``each`` is asked for.
 
-        ``held`` is how many samples the key is down.
+        ``note`` ``[B]`` and ``velocity`` ``[B, 1]`` may differ in a batch, and so may ``held``, for how many samples the
+        key is down.
         """
         v = Panel(values)
-        blocks, key_up = -(-samples // tables.BLOCK), -(-held // tables.BLOCK)
+        blocks = -(-samples // tables.BLOCK)
         keys = (note + v.voice("transpose") - 24).clamp(0, MAX_NOTE)
+        key_up = np.array(np.broadcast_to(-(-np.asarray(held) // tables.BLOCK), len(keys)), np.int64)
         pitch, tremolo = self._modulation(v, rate, key_up, blocks)
         levels = self._levels(v, keys, velocity, rate, key_up, blocks)
         levels = self._with_tremolo(v, levels, tremolo)
@@ -78,7 +111,9 @@ class DX7Synth(Synth):
         beta = panel.FEEDBACK(v.voice("feedback")) * reduced.to(keys.device)
         return operators(levels, frequencies, beta, algorithms, samples, each)
 
-    def _levels(self, v: Panel, keys: torch.Tensor, velocity: int, rate: int, key_up: int, blocks: int) -> torch.Tensor:
+    def _levels(
+        self, v: Panel, keys: torch.Tensor, velocity: int | torch.Tensor, rate: int, key_up: np.ndarray, blocks: int
+    ) -> torch.Tensor:
         """Envelopes with output level, key scaling and velocity, ``[B, 6, blocks]``."""
         output = panel.LEVEL(v.operators("output_level")) + self._key_scaling(v, keys)
         sensitivity = v.operators("velocity_sensitivity")
@@ -110,7 +145,7 @@ class DX7Synth(Synth):
         size = torch.where((curve == 0) | (curve == 3), straight, floor(bent * depth * 329 / 32768))
         return torch.where(curve < 2, -size, size)
 
-    def _modulation(self, v: Panel, rate: int, key_up: int, blocks: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _modulation(self, v: Panel, rate: int, key_up: np.ndarray, blocks: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Pitch in octaves/2^24 and depth of tremolo 0…2^24, ``[B, blocks]``."""
         unit = float(int(tables.BLOCK * 25190424 / rate + 0.5))
         delay = v.voice("lfo.delay")

@@ -89,7 +89,9 @@ def _simulate(targets, steps, waits, starts_waiting, key_up, levels, slopes):  #
 def _simulate_all(targets, steps, waits, starts_waiting, key_up, levels, slopes):  # type: ignore[no-untyped-def]
     for b in range(targets.shape[0]):
         for i in range(targets.shape[1]):
-            _simulate(targets[b, i], steps[b, i], waits[b, i], starts_waiting[b, i], key_up, levels[b, i], slopes[b, i])
+            _simulate(
+                targets[b, i], steps[b, i], waits[b, i], starts_waiting[b, i], key_up[b], levels[b, i], slopes[b, i]
+            )
 
 
 class _Envelope(torch.autograd.Function):
@@ -100,7 +102,7 @@ class _Envelope(torch.autograd.Function):
         steps: torch.Tensor,
         waits: torch.Tensor,
         starts_waiting: torch.Tensor,
-        key_up: int,
+        key_up: np.ndarray,
         blocks: int,
     ) -> torch.Tensor:
         shape = (*targets.shape[:2], blocks)
@@ -123,7 +125,7 @@ def envelope(
     steps: torch.Tensor,
     waits: torch.Tensor,
     starts_waiting: torch.Tensor,
-    key_up: int,
+    key_up: np.ndarray,
     blocks: int,
 ) -> torch.Tensor:
     """Levels after each block, ``[B, I, blocks]`` float64 with whole values, 2^24 to an octave.
@@ -133,7 +135,7 @@ def envelope(
         steps: how far a falling level moves in a block, ``[B, I, 4]``.
         waits: samples that a stage waits which has nowhere to go, ``[B, I, 4]``; 0 for none.
         starts_waiting: bool ``[B, I]``, the first stage's level is 0 on the panel.
-        key_up: the block before which the key goes up.
+        key_up: the block before which each key goes up, int64 ``[B]``.
     """
     result: torch.Tensor = _Envelope.apply(targets, steps, waits, starts_waiting, key_up, blocks)
     return result

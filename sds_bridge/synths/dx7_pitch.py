@@ -27,7 +27,7 @@ def _glide(targets, steps, key_up, levels, slopes):  # type: ignore[no-untyped-d
         d[3] = 1.0
         rate = np.int64(1) if targets[b, 0] > level else np.int64(-1)
         for n in range(levels.shape[1]):
-            if n == key_up:
+            if n == key_up[b]:
                 stage, down = 3, False
                 rate = np.int64(1) if targets[b, 3] > level else np.int64(-1)
             if stage < 3 or (stage == 3 and not down):
@@ -104,7 +104,7 @@ def _whole(x: torch.Tensor) -> np.ndarray:
 
 class _Glide(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, targets: torch.Tensor, steps: torch.Tensor, key_up: int, blocks: int) -> torch.Tensor:
+    def forward(ctx: Any, targets: torch.Tensor, steps: torch.Tensor, key_up: np.ndarray, blocks: int) -> torch.Tensor:
         levels = np.empty((len(targets), blocks), np.int64)
         slopes = np.empty((len(targets), blocks, 8), np.float32)
         _glide(_whole(targets), _whole(steps), key_up, levels, slopes)
@@ -142,12 +142,12 @@ class _Oscillate(torch.autograd.Function):
         return *(g.to(gradients[0]) for g in found), None, None, None
 
 
-def glide(targets: torch.Tensor, steps: torch.Tensor, key_up: int, blocks: int) -> torch.Tensor:
+def glide(targets: torch.Tensor, steps: torch.Tensor, key_up: np.ndarray, blocks: int) -> torch.Tensor:
     """Pitch envelope after each block, ``[B, blocks]`` float64: it starts at the fourth target.
 
     Args:
         targets, steps: pitches and what a stage moves in a block, ``[B, 4]``, 2^24 to an octave.
-        key_up: the block before which the key goes up.
+        key_up: the block before which each key goes up, int64 ``[B]``.
     """
     result: torch.Tensor = _Glide.apply(targets, steps, key_up, blocks)
     return result

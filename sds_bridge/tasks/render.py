@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +27,15 @@ RATES = (8_000, 192_000)
 MOST_SAMPLES = int(LONGEST_SECONDS) * 96_000
 MOST_VOICE_SAMPLES = 60 * 96_000
 LONGEST_TAIL = 20.0
+# pitch, velocity, and hold in 0.1 ms
+Key = tuple[int, int, int]
 CACHE_BYTES = 256 * 2**20
 INAUDIBLE = 10 ** (-90 / 20)
 FADE_SECONDS = 0.005
+# notes that are looked through for those that can be rendered together with one
+LOOK_AHEAD = 200
+# their samples together
+MOST_AT_ONCE = 2**23
 # voices up to here are rendered at a few lengths only, so that noises and their spectra are made once
 MOST_ROUNDED = 2**21
 
@@ -118,7 +125,7 @@ def play(
     for done, note in enumerate(song.notes):
         if should_stop():
             return Played(_both(dry[:used]), done, voices.rendered, stopped=True)
-        voice, gain = voices.of(note)
+        voice, gain = voices.of(note, song.notes[done + 1 : done + 1 + LOOK_AHEAD])
         start = round(note.start * rate)
         there = min(len(voice), len(dry) - start)
         dry[start : start + there] += voice[:there] if gain == 1 else voice[:there] * np.float32(gain)
@@ -182,41 +189,66 @@ class Voices:
         self.synth, self.values = synth, values
         self.reference_note, self.ring, self.rate, self.seed = reference_note, ring, rate, seed
         self.rendered = 0
-        self._kept: OrderedDict[tuple[int, int, int], np.ndarray] = OrderedDict()
+        self._kept: OrderedDict[Key, np.ndarray] = OrderedDict()
         self._bytes = 0
         self._struck: dict[int, tuple[int, float]] = {}
 
-    def of(self, note: Note) -> tuple[np.ndarray, float]:
-        """Its voice and the gain to play that with. Lengths are alike when they are to 0.1 ms."""
-        if note.velocity not in self._struck:
-            self._struck[note.velocity] = self.synth.strike(self.values, note.velocity)
-        velocity, gain = self._struck[note.velocity]
-        hold = round(note.seconds * 10_000) if self.synth.holds else 0
-        key = (note.pitch, velocity, hold)
+    def of(self, note: Note, ahead: Sequence[Note] = ()) -> tuple[np.ndarray, float]:
+        """Its voice and the gain to play that with; some of those ``ahead`` may be rendered with it.
+
+        Lengths are alike when they are to 0.1 ms.
+        """
+        key, gain = self._key(note)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key], gain
-        voice = self._kept[key] = self._render(note.pitch, velocity, hold / 10_000)
-        self._bytes += voice.nbytes
+        found = self._render(self._alike(key, ahead))
+        for other in list(found)[::-1]:  # this one last, and so the last to be forgotten
+            self._kept[other] = found[other]
+            self._bytes += found[other].nbytes
         while self._bytes > CACHE_BYTES and len(self._kept) > 1:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes
-        return voice, gain
+        return found[key], gain
+
+    def _key(self, note: Note) -> tuple[Key, float]:
+        if note.velocity not in self._struck:
+            self._struck[note.velocity] = self.synth.strike(self.values, note.velocity)
+        velocity, gain = self._struck[note.velocity]
+        return (note.pitch, velocity, round(note.seconds * 10_000) if self.synth.holds else 0), gain
+
+    def _alike(self, key: Key, ahead: Sequence[Note]) -> list[Key]:
+        """``key`` and others that are about as long and not there yet, as many as the synth likes at once."""
+        most = min(self.synth.at_once, MOST_AT_ONCE // self._length(key))
+        found = {key: None}
+        for note in ahead:
+            if len(found) >= most:
+                break
+            other, _ = self._key(note)
+            if other not in self._kept and self._length(other) == self._length(key):
+                found[other] = None
+        return list(found)
+
+    def _length(self, key: Key) -> int:
+        return _rounded_up(self._samples(key))
+
+    def _samples(self, key: Key) -> int:
+        return round((key[2] / 10_000 + self.ring) * self.rate)
 
     @torch.inference_mode()
-    def _render(self, pitch: int, velocity: int, hold: float) -> np.ndarray:
-        self.rendered += 1
-        samples = round((hold + self.ring) * self.rate)
-        sound = self.synth.dry(
+    def _render(self, keys: list[Key]) -> dict[Key, np.ndarray]:
+        """Keys of one length."""
+        self.rendered += len(keys)
+        sounds = self.synth.dry_notes(
             self.values,
-            note=pitch,
-            velocity=velocity,
-            seconds=_rounded_up(samples) / self.rate,
-            hold=hold,
+            [(pitch, velocity, hold / 10_000) for pitch, velocity, hold in keys],
+            seconds=self._length(keys[0]) / self.rate,
             rate=self.rate,
             seed=self.seed,
             reference_note=self.reference_note,
         )
-        voice = sound[0, :samples].float().numpy()
+        return {key: self._cut(sounds[i, : self._samples(key)].float().numpy()) for i, key in enumerate(keys)}
+
+    def _cut(self, voice: np.ndarray) -> np.ndarray:
         level = np.abs(voice)
         audible = np.flatnonzero(level > INAUDIBLE * level.max(initial=0.0))
         return _faded(voice[: audible[-1] + 1 if len(audible) else 0].copy(), self.rate)

@@ -44,7 +44,7 @@ def test_envelope_slopes_are_those_of_the_same_motion_in_continuous_time():
         phase = float(rng.uniform(0, 6))
 
         def loss(targets, steps, phase=phase):
-            return weighed(envelope(targets, steps, none, awake, 1000, 1500), phase)
+            return weighed(envelope(targets, steps, none, awake, np.array([1000]), 1500), phase)
 
         leaves = [targets.clone().requires_grad_(), steps.clone().requires_grad_()]
         slopes = torch.autograd.grad(loss(*leaves), leaves)

@@ -213,3 +213,17 @@ def test_what_is_rendered_once_is_the_same_sound(name):
             ir = synth.room(values, 2_000, RATE, 1)[0]
             whole = np.stack([np.convolve(dry.astype(np.float64), side.double()) for side in ir])
             np.testing.assert_allclose(task._convolved(dry, ir), whole, atol=1e-5 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize("name", ["fm", "modal", "dx7"])
+def test_notes_rendered_together_sound_as_alone(name):
+    from sds_bridge.synths.catalog import make_synth
+
+    synth = make_synth(name)
+    values = synth.values_at(synth.varied_positions(1, 3))
+    notes = [(40, 90, 0.2), (77.0, 127, 0.5), (60, 1, 0.31), (77.0, 30, 0.05)]
+    with torch.inference_mode():
+        together = synth.dry_notes(values, notes, seconds=0.7, rate=44_100)
+        for sound, (note, velocity, hold) in zip(together, notes, strict=True):
+            alone = synth.dry(values, note=note, velocity=velocity, seconds=0.7, hold=hold, rate=44_100)
+            assert torch.equal(sound, alone[0])
