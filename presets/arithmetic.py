@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 import numpy as np
 
@@ -51,8 +52,9 @@ def matrix_products_by_openblas() -> None:
         return product.add_(bias if beta == 1 else bias * beta)
 
     _kept.append(library := torch.library.Library("aten", "IMPL"))
-    library.impl("mm", mm, "CPU", allow_override=True)
-    library.impl("addmm", addmm, "CPU", allow_override=True)
+    with warnings.catch_warnings(action="ignore"):  # that the kernels were there
+        library.impl("mm", mm, "CPU", allow_override=True)
+        library.impl("addmm", addmm, "CPU", allow_override=True)
 
 
 _kept: list[object] = []

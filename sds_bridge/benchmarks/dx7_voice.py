@@ -3,15 +3,19 @@
 dexed-py is the engine that ours equals sample for sample, in C++ and without gradients. torchsynth's ``Voice`` is a
 differentiable subtractive synth (two oscillators, noise, five envelopes, two LFOs) and not a DX7: it is the nearest
 differentiable peer that PyPI has. DawDreamer plays a Faust program of six operators in three pairs with feedback (the
-DX7's algorithm 5) without the DX7's curves or integers, compiled once; this path has no gradients (DawDreamer's Faust
-to JAX has, and isn't measured). Peers are measured where they are installed.
+DX7's algorithm 5) without the DX7's curves or integers, compiled once; this path has no gradients. DawDreamer's other
+path writes the same program as a Flax module, which has: a scan over samples, compiled by JAX, with the key down all the
+time. Peers are measured where they are installed.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from statistics import median
+from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -35,6 +39,7 @@ ARCHITECTURES = {
     "dexed-py": "DX7, six operators, Dexed's engine in C++; no gradients",
     "torchsynth Voice": "subtractive, two oscillators and noise, in torch; gradients",
     "DawDreamer-Faust": "six operators in three pairs, LLVM; no gradients on this path",
+    "DawDreamer-JAX": "the same Faust program, JAX; gradients",
 }
 BATCH, SECONDS, HOLD, RATE, ROUNDS = 8, 2.0, 1.5, 44_100, 7
 
@@ -119,9 +124,42 @@ def dawdreamer() -> dict[str, Callable[[], object]]:
     return {"DawDreamer-Faust, forward": render}
 
 
+def dawdreamer_jax() -> dict[str, Callable[[], object]]:
+    try:
+        import jax
+        from dawdreamer.faust import FaustContext
+        from dawdreamer.faust.box import boxFromDSP, boxToSource
+        from flax import linen
+    except ImportError:
+        return {}
+    with FaustContext():
+        source = boxToSource(boxFromDSP(SIX_OPERATORS), "jax", "SixOperators", ["-a", "jax/minimal.py"])
+    written = sys.modules["six_operators"] = ModuleType("six_operators")  # Flax looks its modules up there
+    exec(source.replace("import librosa\n", ""), written.__dict__)  # which only reads sound files, and there are none
+    batched = linen.vmap(
+        written.SixOperators,
+        in_axes=(0, None),
+        variable_axes={"params": 0, "intermediates": 0},
+        split_rngs={"params": True},
+    )
+    voices, samples = batched(sample_rate=RATE), round(SECONDS * RATE)
+    nothing = jax.numpy.zeros((BATCH, 0, samples))
+    start = voices.init(jax.random.PRNGKey(0), nothing, samples)["params"]
+    start = {name: jax.numpy.ones_like(value) if "gate" in name else value for name, value in start.items()}
+
+    def sound(parameters: Any) -> Any:
+        return voices.apply({"params": parameters}, nothing, samples)
+
+    play, slope = jax.jit(sound), jax.jit(jax.grad(lambda parameters: (sound(parameters) ** 2).sum()))
+    return {
+        "DawDreamer-JAX, forward": lambda: play(start).block_until_ready(),
+        "DawDreamer-JAX, forward + backward": lambda: jax.block_until_ready(slope(start)),
+    }
+
+
 def measure(rounds: int = ROUNDS) -> list[tuple[str, str]]:
     """Median seconds, and how many times faster than real time."""
-    works = {**ours(), **dexed(), **torchsynth(), **dawdreamer()}
+    works = {**ours(), **dexed(), **torchsynth(), **dawdreamer(), **dawdreamer_jax()}
     spent: dict[str, list[float]] = {name: [] for name in works}
     for round_number in range(rounds + 1):
         for name, work in works.items():
