@@ -42,7 +42,16 @@ end
 """
 MAKE = """
 local session = create_session("%(folder)s", "session", 48000)
-sds.place_in_file(session, { { name = "song", path = "%(clip)s" } }, 2, %(position)d)
+sds.place_in_file(session, { { name = "song", path = "%(clip)s" } }, %(channels)d, %(position)d)
+quit()
+"""
+TRIM = """
+local session = load_session("%(folder)s", "session")
+local region = only_region(track_named(session, "song"))
+region:trim_front(Temporal.timepos_t(%(start)d))
+region:trim_end(Temporal.timepos_t(%(last)d))
+session:save_state("")
+close_session()
 quit()
 """
 SEPARATE = """
@@ -144,7 +153,7 @@ def decibels(difference):
 def session(place):
     samples = song(place.home / "song.wav")
     folder = place.home / "song"
-    place.lua(MAKE, folder=folder, clip=place.home / "song.wav", position=POSITION)
+    place.lua(MAKE, folder=folder, clip=place.home / "song.wav", channels=2, position=POSITION)
     return folder, samples
 
 
@@ -168,6 +177,26 @@ def test_a_separated_region_nulls_against_its_clip(place, session):
     print(f"export against the clip: {difference:.1f} dBFS")
     assert difference <= -90
     no_traceback(place.daemon)
+
+
+def test_a_trimmed_mono_region_nulls_where_it_lies(place):
+    mono = song(place.home / "mono.wav")[:, 1]
+    soundfile.write(place.home / "mono.wav", mono, RATE, subtype="PCM_24")
+    folder = place.home / "trimmed"
+    place.lua(MAKE, folder=folder, clip=place.home / "mono.wav", channels=1, position=POSITION)
+    place.lua(TRIM, folder=folder, start=POSITION + 9_001, last=POSITION + 60_000)
+    before = place.export(folder)
+    assert not before[: POSITION + 9_001].any()
+    # a trim has fades of 64 samples, and Ardour's panner puts a mono track 3 dB down on both sides
+    heard = before[POSITION + 9_100 : POSITION + 59_900, 0]
+    assert decibels(heard - mono[9_100:59_900] / np.sqrt(2)) <= -60
+    said = place.lua(SEPARATE, folder=folder)
+    job_folder = re.search(r"heard\|done, step 2 of 2\|(\S+)", said)[1]
+    stem = soundfile.info(f"{job_folder}/01-kick-drum.wav")
+    assert stem.channels == 1 and abs(stem.frames - 51_000) <= 1
+    after = place.export(folder)
+    assert not after[: POSITION + 9_001].any()
+    assert decibels(after[POSITION + 9_100 : POSITION + 59_900] - before[POSITION + 9_100 : POSITION + 59_900]) <= -90
 
 
 def test_what_is_refused_is_told_in_one_line(place, session):
