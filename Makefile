@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 INSTALLED := $(VENV)/.installed
-ENGINES := faust liblo-tools puredata-core lua5.4 libsndfile1 dpf-source g++ libfaketime
+ENGINES := faust hexter liblo-tools puredata-core lua5.4 libsndfile1 dpf-source g++ libfaketime
 LARGE_ENGINES := chromium fonts-dejavu-core ardour
 
 .PHONY: install demo test soak bench lint clean engines
