@@ -30,8 +30,11 @@ class Announcer:
         self._store, self._folder, self._send, self._clock = store, folder, send, clock
         self._told: dict[int, _Told] = {}
 
-    def tick(self) -> None:
+    def tick(self) -> bool:
+        """Whether a job is running."""
+        running = False
         for job in self._store.to_announce():
+            running |= job.status is Status.RUNNING
             told = self._told.setdefault(job.id, _Told(-PROGRESS_INTERVAL))
             if job.message != told.message:
                 told.message = job.message
@@ -42,6 +45,7 @@ class Announcer:
                 self._push(job, "/sds/job/progress", job.id, job.step, job.steps, float(job.seconds_left))
             if job.status.ended:
                 self._end(job)
+        return running
 
     def _end(self, job: Job) -> None:
         if job.status is Status.FAILED:

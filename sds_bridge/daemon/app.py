@@ -123,18 +123,19 @@ def _loop(
     osc: Socket, commands: Commands, announcer: Announcer, supervisor: Supervisor, stopping: threading.Event
 ) -> None:
     due = 0.0
-    crowd = Crowd()
+    crowd, running = Crowd(), False
     while not stopping.is_set():
-        received = osc.receive(0.0 if crowd.here else max(0.0, due - time.monotonic()))
+        gathering = running and crowd.here
+        received = osc.receive(0.0 if gathering else max(0.0, due - time.monotonic()))
         if received is not None:
             crowd.heard(received[1])
             commands.handle(*received)
-        elif crowd.here:
+        elif gathering:
             time.sleep(GATHER_SECONDS)
         if time.monotonic() < due:
             continue
         try:
-            announcer.tick()
+            running = announcer.tick()
             supervisor.tick()
             due = time.monotonic() + TICK_SECONDS
         except sqlite3.Error as error:

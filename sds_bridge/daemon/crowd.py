@@ -1,4 +1,4 @@
-"""Notices requests that come thick from several clients, which are then answered a few at a time.
+"""Notices requests that come thick from several clients, which beside a running job are answered a few at a time.
 
 Each wake-up for one request takes a core from a running job twice, so a thousand a second cost more by waking than by
 being answered. One client that waits for each answer is never held up.
