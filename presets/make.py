@@ -33,12 +33,13 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Entry:
-    """One ``[[patch]]`` of the recipe."""
+    """One ``[[patch]]`` of the recipe; ``seeds`` where the library's gave what another patch is already."""
 
     synth: str
     group: str
     prompt: str
     note: str
+    seeds: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -57,7 +58,7 @@ class NotMadeError(Exception):
 
 def recipe() -> tuple[dict[str, Any], list[Entry]]:
     told = tomllib.loads((HERE / "recipe.toml").read_text("utf-8"))
-    return told, [Entry(**one) for one in told.pop("patch")]
+    return told, [Entry(**one | {"seeds": tuple(one.get("seeds", ()))}) for one in told.pop("patch")]
 
 
 def _begin() -> None:
@@ -75,7 +76,7 @@ def make(entry: Entry, told: dict[str, Any], out: Path) -> str:
         NotMadeError: says what each seed came to.
     """
     tried = []
-    for seed in told["library"]["seeds"]:
+    for seed in entry.seeds or told["library"]["seeds"]:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             about = _tuned(entry, seed, folder / "tune")
