@@ -10,9 +10,12 @@ time. Peers are measured where they are installed.
 
 from __future__ import annotations
 
+import importlib.util
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from types import ModuleType
 from typing import Any
@@ -134,8 +137,7 @@ def dawdreamer_jax() -> dict[str, Callable[[], object]]:
         return {}
     with FaustContext():
         source = boxToSource(boxFromDSP(SIX_OPERATORS), "jax", "SixOperators", ["-a", "jax/minimal.py"])
-    written = sys.modules["six_operators"] = ModuleType("six_operators")  # Flax looks its modules up there
-    exec(source.replace("import librosa\n", ""), written.__dict__)  # which only reads sound files, and there are none
+    written = _imported("six_operators", source.replace("import librosa\n", ""))  # which only reads sound files
     batched = linen.vmap(
         written.SixOperators,
         in_axes=(0, None),
@@ -155,6 +157,18 @@ def dawdreamer_jax() -> dict[str, Callable[[], object]]:
         "DawDreamer-JAX, forward": lambda: play(start).block_until_ready(),
         "DawDreamer-JAX, forward + backward": lambda: jax.block_until_ready(slope(start)),
     }
+
+
+def _imported(name: str, source: str) -> ModuleType:
+    """A module of that text, in ``sys.modules``, where Flax looks it up."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.py"
+        path.write_text(source)
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return module
 
 
 def measure(rounds: int = ROUNDS) -> list[tuple[str, str]]:
