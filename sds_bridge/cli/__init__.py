@@ -6,6 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 import sds_bridge
 from sds_bridge.cli import daw, distil, jobs, osc, plugins, presets, send, service
@@ -39,5 +40,5 @@ def main() -> None:
     try:
         app()
     except SdsBridgeError as error:
-        console.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 console = Console(stderr=True)
@@ -51,7 +52,7 @@ def follow(label: str, work: Any) -> Any:
             # an error before the first report stays one line
             bar.start()
             if p.message:
-                bar.console.print(f"[yellow]warning:[/] {p.message}", highlight=False)
+                bar.console.print(f"[yellow]warning:[/] {escape(p.message)}", highlight=False, soft_wrap=True)
             bar.update(task, description=p.doing or label, completed=p.step, total=p.steps, loss=f"{p.loss:.4g}")
 
         result = work(report, lambda: bool(pressed))
@@ -59,6 +60,8 @@ def follow(label: str, work: Any) -> Any:
         bar.stop()
         signal.signal(signal.SIGINT, before)
     if getattr(result, "stopped", False):
-        console.print(f"stopped; the same command with --force goes on from its checkpoint in {result.folder}")
+        console.print(
+            f"stopped; the same command with --force goes on from its checkpoint in {result.folder}", soft_wrap=True
+        )
         raise typer.Exit(130)
     return result

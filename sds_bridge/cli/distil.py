@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sds_bridge.cli.console import ForceOption, OutOption, PriorOption, SeedOption, console, follow, prepare_torch
@@ -154,7 +155,7 @@ def sample(
 
     warning = task.run(prior, prompt, out, seed, steps, guidance, negative, tries)
     if warning:
-        console.print(f"[yellow]warning:[/] {warning}", highlight=False)
+        console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
     print(out)
 
 

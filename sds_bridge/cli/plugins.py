@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -173,7 +174,8 @@ def stems(
                 print(f"- {name}: {one['name']}'s spec is {one['spec']}")
     print(*result.files, sep="\n")
     if s["failed"]:
-        console.print(f"[red]error:[/] {', '.join(s['failed'])} failed; the mix is without", highlight=False)
+        failed = escape(", ".join(s["failed"]))
+        console.print(f"[red]error:[/] {failed} failed; the mix is without", highlight=False, soft_wrap=True)
         raise typer.Exit(1)
 
 
