@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 
@@ -21,11 +22,20 @@ def holder(port: int, proc: Path = Path("/proc"), protocol: str = "udp") -> str:
     links = {f"socket:[{row[9]}]" for row in found}
     for process in proc.glob("[0-9]*"):
         try:
-            if any(str(fd.readlink()) in links for fd in (process / "fd").iterdir()):
+            if links & _open(process):
                 return f" (held by {(process / 'comm').read_text().strip()}, process {process.name})"
         except OSError:
             continue
     return f" (held by a process of user {_user(int(found[0][7]))})" if found else ""
+
+
+def _open(process: Path) -> set[str]:
+    """What the process' descriptors stand for, but for those that it closes meanwhile."""
+    found = set()
+    for descriptor in (process / "fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.add(str(descriptor.readlink()))
+    return found
 
 
 def _user(number: int) -> str:

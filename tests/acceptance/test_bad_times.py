@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -150,6 +151,24 @@ def test_a_second_daemon_names_the_first(tmp_path):
         assert told in second.stderr and "stop it, or give another --dir" in second.stderr
         assert second.stderr.count("error: ") == 1 and "Traceback" not in second.stderr
         assert first.client.ping()
+
+
+def test_who_holds_a_port_is_named_while_it_opens_and_closes_files():
+    ended = threading.Event()
+
+    def churn():
+        while not ended.is_set():
+            os.close(os.open(os.devnull, os.O_RDONLY))
+
+    threads = [threading.Thread(target=churn) for _ in range(3)]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for thread in threads:
+            thread.start()
+        try:
+            named = [holder(taken.getsockname()[1], protocol="tcp") for _ in range(30)]
+        finally:
+            ended.set()
+    assert all(f", process {os.getpid()})" in text for text in named)
 
 
 @pytest.mark.parametrize(("kind", "protocol"), [(socket.SOCK_DGRAM, "udp"), (socket.SOCK_STREAM, "tcp")])
