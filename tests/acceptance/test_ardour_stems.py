@@ -28,14 +28,18 @@ def test_a_stem_equals_ardours_export(tmp_path, monkeypatch):
         for i, note in enumerate(notes):
             track.append(mido.Message("note_off", note=note, velocity=0, time=length if i == 0 else 0))
     song.save(tmp_path / "song.mid")
-    exported = ardour_session.export(vst3("FM6"), tmp_path / "song.mid", SECONDS, tmp_path / "ardour")
 
     (tmp_path / "out").mkdir()
     lead = {"name": "lead", "midi": "song.mid", "plugin": str(vst3("FM6"))}
     session = Session(rate=ardour_session.RATE, depth="32f", tail=4.0, track=[lead])
     stems.run(session, tmp_path, tmp_path / "out")
     ours = soundfile.read(tmp_path / "out" / "lead.wav", dtype="float32")[0]
-    theirs, rate = soundfile.read(exported, dtype="float32", always_2d=True)
-    assert rate == ardour_session.RATE and np.abs(theirs).max() > 0.1
-    assert len(theirs) == round(SECONDS * rate)
+    # beside a busy machine's other work Ardour once exported other samples, so it may try again; our stem may not
+    for attempt in range(3):
+        exported = ardour_session.export(vst3("FM6"), tmp_path / "song.mid", SECONDS, tmp_path / f"ardour{attempt}")
+        theirs, rate = soundfile.read(exported, dtype="float32", always_2d=True)
+        assert rate == ardour_session.RATE and np.abs(theirs).max() > 0.1
+        assert len(theirs) == round(SECONDS * rate)
+        if np.array_equal(theirs, ours[: len(theirs)]):
+            break
     assert np.array_equal(theirs, ours[: len(theirs)])
