@@ -31,9 +31,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: install
 	$(BIN)/sds-bridge demo
 
-# two files at once: most tests wait for daemons, plug-ins and DAWs; torch's idle threads must not spin beside them
+# two files at once: most tests wait for daemons, plug-ins and DAWs
 test: install engines
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # 200,000 broken datagrams twice, five minutes of schemathesis
 soak: install
