@@ -1,6 +1,5 @@
 """A full disk, a clock that is set, a folder or port that is taken: a message that says what to do, and nothing lost."""
 
-import errno
 import os
 import re
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from daemon_process import DaemonProcess, no_traceback
+from small_disk import fill, mounted
 
 from sds_bridge.benchmarks.kill_soak import soak, written
 from sds_bridge.daemon.ports import holder
@@ -27,21 +27,7 @@ TUNE = {"steps": 40, "batch": 1, "seed": 3, "candidates": 0}
 
 @pytest.fixture
 def disk(tmp_path):
-    where = tmp_path / "disk"
-    where.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", where], capture_output=True).returncode:
-        pytest.skip("this user may not mount a tmpfs")
-    yield where
-    subprocess.run(["umount", "-l", where], check=True)
-
-
-def fill(disk):
-    with open(disk / "filler", "ab", buffering=0) as file:
-        try:
-            while file.write(bytes(4096)) == 4096:
-                pass
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
+    yield from mounted(tmp_path / "disk", 12)
 
 
 def until(daemon, job, holds, timeout=60.0):

@@ -3,11 +3,11 @@
 import errno
 import os
 import sqlite3
-import subprocess
 
 import pytest
 import soundfile
 from safetensors import SafetensorError
+from small_disk import fill, mounted
 
 from sds_bridge.daemon import room
 from sds_bridge.daemon.store import Status, Store
@@ -16,21 +16,7 @@ from sds_bridge.errors import JobError
 
 @pytest.fixture
 def disk(tmp_path):
-    where = tmp_path / "disk"
-    where.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", where], capture_output=True).returncode:
-        pytest.skip("this user may not mount a tmpfs")
-    yield where
-    subprocess.run(["umount", "-l", where], check=True)
-
-
-def fill(disk):
-    with open(disk / "filler", "ab", buffering=0) as file:
-        try:
-            while file.write(bytes(4096)) == 4096:
-                pass
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
+    yield from mounted(tmp_path / "disk", 4)
 
 
 def test_a_small_disk_has_a_small_floor(disk):
