@@ -177,8 +177,7 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
     except DivergedError as error:
         values = {name: error.outcome.values[name] for name in start}
         outcome = Outcome(values, error.outcome.steps, error.outcome.losses)
-        _write(request, settings, stage, start, outcome, out, time.monotonic() - began, warning)
-        history.finish(outcome.steps)
+        _write(request, settings, stage, start, outcome, history, out, time.monotonic() - began, warning)
         raise
     if outcome.stopped:
         history.close()
@@ -189,9 +188,7 @@ def run(request: TuneRequest, out: Path, report: Report, should_stop: ShouldStop
         outcome.values = recorded(outcome.kept)
     blended = {name for name in plan.start if name not in plan.frozen}
     outcome.values |= {n: torch.lerp(start[n], outcome.values[n], request.amount) for n in blended}
-    result = _write(request, settings, stage, start, outcome, out, time.monotonic() - began, warning)
-    result.files.append(history.finish(outcome.steps, json.dumps(Patch.load(out / "patch.json").provenance)).resolve())
-    return result
+    return _write(request, settings, stage, start, outcome, history, out, time.monotonic() - began, warning)
 
 
 def _write(
@@ -200,6 +197,7 @@ def _write(
     stage: Stage,
     start: Tensors,
     outcome: Outcome,
+    history: Recorder,
     out: Path,
     seconds: float,
     warning: str | None,
@@ -239,6 +237,7 @@ def _write(
             out / "before-after.png", [("before", before), ("after", after)], PREVIEW_RATE, request.prompt[:90], told
         ),
         out / "history.csv",
+        history.finish(outcome.steps, json.dumps(patch.provenance)),
     ]
     write_text(out / "job.json", json.dumps({"task": "tune", **details, **summary}, indent=1) + "\n")
     for leftover in (".checkpoint.safetensors", ".start.safetensors"):

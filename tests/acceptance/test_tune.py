@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from sds_bridge.errors import InputError
+from sds_bridge.errors import DivergedError, InputError
 from sds_bridge.patch import Patch
 from sds_bridge.synths.catalog import make_synth
 from sds_bridge.tasks import starting_point, tune
@@ -95,6 +95,21 @@ def test_a_stopped_tune_resumes_bit_equal(tmp_path):
     assert seen[1] == 4
     whole, cut = (Patch.load(tmp_path / n / "patch.json") for n in ("whole", "cut"))
     assert whole.parameters == cut.parameters
+
+
+def test_a_tune_that_diverges_leaves_its_last_good_patch(tmp_path, monkeypatch):
+    from sds_bridge.synths.declarations import declared
+    from sds_bridge.tasks.history import patch_at
+
+    score = tune.sds_loss
+    monkeypatch.setattr(tune, "sds_loss", lambda *args: score(*args) * (float("nan") if args[4] == 3 else 1))
+    with pytest.raises(DivergedError, match="step 3"):
+        go(tmp_path / "o", steps=6)
+    patch = Patch.load(tmp_path / "o" / "patch.json")
+    declaration = declared("fm", patch.settings)
+    assert patch_at(tmp_path / "o", 3, declaration).parameters == pytest.approx(patch.parameters, rel=1e-5, abs=1e-7)
+    assert json.loads((tmp_path / "o" / "job.json").read_text())["steps_done"] == 3
+    assert not list((tmp_path / "o").glob(".*"))
 
 
 def test_every_step_can_be_gone_back_to(tmp_path):
