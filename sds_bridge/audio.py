@@ -21,6 +21,8 @@ MOST_SAMPLES = 115_200_000
 HEADER_BYTES = 160
 # frames that are interleaved within a processor's cache
 AT_ONCE = 1 << 15
+# float32 holds every integer of these
+INTEGER_BITS = {"PCM_16": 16, "PCM_24": 24}
 # libsndfile leaves a longer comment out
 LONGEST_NOTE = 2000
 
@@ -88,27 +90,46 @@ def _opened(path: Path, longest_seconds: float) -> Iterator[soundfile.SoundFile]
         ) from None
 
 
-def save(path: str | Path, samples: np.ndarray, rate: int, subtype: str = "FLOAT", note: str = "") -> Path:
+def save(
+    path: str | Path,
+    samples: np.ndarray,
+    rate: int,
+    subtype: str = "FLOAT",
+    note: str = "",
+    loudest: float | None = None,
+) -> Path:
     """Write ``[channels, length]`` (or ``[length]``) as WAV beside ``path``, then rename over it.
 
     Integer subtypes that WAV can't hold become ``FLOAT``, and so does any clip that would clip. ``note`` is ASCII for
-    the file's INFO comment, at most ``LONGEST_NOTE`` long.
+    the file's INFO comment, at most ``LONGEST_NOTE`` long; ``loudest`` the samples' :func:`peak` where it is known.
     """
     path = Path(path)
     samples = np.atleast_2d(np.asarray(samples, np.float32))
     if not soundfile.check_format("WAV", subtype) or (
-        subtype.startswith("PCM") and max(samples.max(initial=0), -samples.min(initial=0)) > 1.0
+        subtype.startswith("PCM") and (peak(samples) if loudest is None else loudest) > 1.0
     ):
         subtype = "FLOAT"
+    bits = INTEGER_BITS.get(subtype)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with soundfile.SoundFile(beside, "w", rate, len(samples), subtype, format="WAV") as file:
         if note:
             file.comment = note
         for start in range(0, samples.shape[1], AT_ONCE):
-            file.write(samples[:, start : start + AT_ONCE].T)
+            frames = samples[:, start : start + AT_ONCE].T
+            file.write(_integers(frames, bits) if bits else frames)
     _forget_time(beside, HEADER_BYTES + len(note.encode()))
     os.replace(beside, path)
     return path
+
+
+def _integers(frames: np.ndarray, bits: int) -> np.ndarray:
+    """The nearest integers, in the upper ``bits`` of int32 as libsndfile takes them; from floats it rounds down."""
+    full = 2 ** (bits - 1)
+    scaled = np.multiply(frames, np.float32(full), order="C")
+    np.minimum(np.rint(scaled, out=scaled), full - 1, out=scaled)
+    found = scaled.astype(np.int32)
+    found <<= 32 - bits
+    return found
 
 
 def _forget_time(path: Path, header: int) -> None:
@@ -128,6 +149,11 @@ def resample(samples: np.ndarray, rate: float, to_rate: float) -> np.ndarray:
     if rate == to_rate:
         return samples
     return soxr.resample(samples.T, rate, to_rate, quality="VHQ").T.astype(np.float32)
+
+
+def peak(samples: np.ndarray) -> float:
+    """The largest absolute sample; 0 of none."""
+    return max(float(samples.max(initial=0)), -float(samples.min(initial=0)))
 
 
 def unclipped(samples: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated
 
@@ -42,3 +43,5 @@ def main() -> None:
     except SdsBridgeError as error:
         console.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
+    finally:
+        gc.freeze()  # python looks through all that torch brought once more before it ends, for up to half a second

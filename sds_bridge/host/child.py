@@ -14,19 +14,22 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pedalboard
 
-from sds_bridge.host.distance import SEARCH_WINDOWS, Target
 from sds_bridge.host.wire import Payload, read_frame, write_frame
+
+if TYPE_CHECKING:
+    from sds_bridge.host.distance import Target
 
 # the host ends a late child itself; this is for a child whose host died meanwhile
 ALARM_SECONDS = 5.0
 # a parameter with more is continuous: JUCE says 2^31 of a knob
 MOST_STEPS = 256
 SETTLING = 64
+PIECE = 1 << 16
 NOT_EFFECTS = ("Plugin", "PluginContainer", "ExternalPlugin", "Pedalboard", "Chain", "Mix", "VST3Plugin")
 
 Answer = tuple[dict[str, Any], Payload]
@@ -138,7 +141,7 @@ class Child:
             sound = np.frombuffer(payload, np.float32).reshape(-1, samples)
         else:
             sound = self._render(instrument, events, samples, rate, block)
-            sound = np.repeat(sound, 2, axis=0) if len(sound) == 1 else sound
+        sound = np.repeat(sound, 2, axis=0) if len(sound) == 1 else sound
         for handle in chain:
             self._say(f"{self._names[handle]}: processing")
             sound = self._process(handle, sound, rate, block)
@@ -147,6 +150,9 @@ class Child:
         return {"channels": len(sound), "latency": latency}, sound.data.cast("B")
 
     def do_target(self, payload: Payload, rate: int, events: list[list[Any]], instrument: int) -> Answer:
+        # scipy takes longer to import than pedalboard, and only a search needs it
+        from sds_bridge.host.distance import SEARCH_WINDOWS, Target
+
         self._target = Target(np.frombuffer(payload, np.float32), SEARCH_WINDOWS, overlap=2)
         self._note = (events, rate, instrument)
         return {}, b""
@@ -203,14 +209,40 @@ class Child:
         return sound[:, late : late + samples]
 
     def _process(self, handle: int, sound: np.ndarray, rate: int, block: int) -> np.ndarray:
-        """As many samples as came in. An effect that takes one channel is given one after the other."""
+        """As many samples as came in, in place of them where that can be.
+
+        An effect that takes one channel is given one after the other.
+        """
         plugin = self._loaded[handle]
         try:
-            return plugin(sound, rate, buffer_size=block, reset=True)
+            return _through(plugin, sound, rate, block)
         except ValueError as error:
             if "channel" not in str(error) or len(sound) == 1:
                 raise
-            return np.concatenate([plugin(row[None], rate, buffer_size=block, reset=True) for row in sound])
+            return np.concatenate([_through(plugin, row[None], rate, block) for row in sound])
+
+
+def _through(plugin: Any, sound: np.ndarray, rate: int, block: int) -> np.ndarray:
+    """A sound through an effect; through one of pedalboard's own in pieces that stay in the processor's cache.
+
+    The pieces are whole blocks, so that the effect is called as if it were given everything at once. One that
+    holds samples back at first is given everything at once, for pedalboard moves what comes to its place then.
+    """
+    step = max(PIECE // block, 1) * block
+    starts = range(0, max(sound.shape[1] - step, 1), step)  # the last piece is the longest
+    if isinstance(plugin, pedalboard.ExternalPlugin) or len(starts) == 1:
+        return plugin(sound, rate, buffer_size=block, reset=True)
+    plugin.reset()
+    for start in starts:
+        piece = sound[:, start : None if start == starts[-1] else start + step]
+        found = plugin(piece, rate, buffer_size=block, reset=False)
+        if found.shape == piece.shape:
+            piece[:] = found
+        elif start == 0:
+            return plugin(sound, rate, buffer_size=block, reset=True)
+        else:
+            raise RuntimeError(f"gave {found.shape[1]} samples for {piece.shape[1]}")
+    return sound
 
 
 def built_in_effects() -> list[str]:

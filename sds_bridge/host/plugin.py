@@ -157,7 +157,7 @@ def play(
 def process_sound(
     chain: Sequence[Plugin], sound: np.ndarray, rate: int, *, block: int = BLOCK, limit: float | None = None
 ) -> np.ndarray:
-    """A sound ``[channels, samples]`` through a chain of effects; latencies are compensated."""
+    """A sound ``[1 or 2, samples]`` through a chain of effects; latencies are compensated, one channel is repeated."""
     sound = np.ascontiguousarray(sound, np.float32)
     return _play(chain[0].process, sound.data.cast("B"), None, [], sound.shape[1], rate, chain, block, limit)
 

@@ -20,10 +20,10 @@ def adsr(
     Args:
         time: seconds, ``[T]``.
         hold: seconds that the key is down.
-        attack, decay, release: seconds, ``[B, 1]``; sustain: amplitude, ``[B, 1]``.
+        attack, decay, release: seconds, ``[..., 1]``; sustain: amplitude, ``[..., 1]``.
 
     Returns:
-        ``[B, T]``. The release starts from whatever level the envelope has at ``hold``.
+        ``[..., T]``. The release starts from whatever level the envelope has at ``hold``.
     """
 
     def held(t: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ the map is a contraction for feedback below 1 rad, where this converges.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 
@@ -19,8 +20,31 @@ from sds_bridge.synths.noise import low_passed_noise
 from sds_bridge.synths.reverb import band_noise_room
 from sds_bridge.synths.spread import Spread
 
+PER_OPERATOR = ("ratio", "detune", "level", "attack", "decay", "sustain", "release")
+# samples that are made together where no gradient is wanted
+AT_ONCE = 1 << 14
 ROOM_BANDS_HZ = (250.0, 1000.0, 4000.0)
 VARIED_RATIOS = (0.5, 1.0, 1.0, 1.0, 2.0, 2.0, 3.0, 4.0, 5.0, 7.0, 1.41, 2.76, 3.5)
+
+
+@dataclass(frozen=True)
+class _Operators:
+    """What is the same at every moment of a note: ``[B, N, 1]`` each, and A, ``[B, N, N]``."""
+
+    ratio: torch.Tensor
+    envelope: tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+    level: torch.Tensor
+    matrix: torch.Tensor
+
+    def tone(self, time: torch.Tensor, cycles: torch.Tensor, hold: float) -> torch.Tensor:
+        """What they put out together at the times ``[T]``, ``[B, T]``; ``cycles`` are those at ratio 1."""
+        turned = cycles[:, None] * self.ratio.double()
+        phases = ((turned - turned.detach().floor()) * (2 * math.pi)).to(self.ratio.dtype)
+        envelopes = adsr(time, hold, *self.envelope)
+        out = envelopes * torch.sin(phases)  # the first sweep, from y = 0
+        for _ in range(self.matrix.shape[1] + FEEDBACK_SWEEPS - 1):
+            out = envelopes * torch.sin(phases + self.matrix @ out)
+        return (self.level.transpose(1, 2) @ out)[:, 0]
 
 
 class FMSynth(Synth):
@@ -45,44 +69,36 @@ class FMSynth(Synth):
         seed: int = 0,
         reference_note: float = 60,
     ) -> torch.Tensor:
-        samples = round(seconds * rate)
-        v, n = values, self.operators
-        device = v["gain"].device
-        time = torch.arange(samples, device=device) / rate
-        ops = range(1, n + 1)
-        phases = self._phases(v, note, time, rate)
-        envelopes = torch.stack(
-            [
-                adsr(time, hold, *(v[f"op{i}.{stage}"] for stage in ("attack", "decay", "sustain", "release")))
-                for i in ops
-            ],
-            1,
-        )
-        matrix = torch.stack([torch.cat([v[f"matrix.{i}.{j}"] for j in ops], 1) for i in ops], 1)
-        out = torch.zeros_like(phases)
-        for _ in range(n + FEEDBACK_SWEEPS):
-            out = envelopes * torch.sin(phases + matrix @ out)
-        levels = torch.cat([v[f"op{i}.level"] for i in ops], 1)
+        v, samples = values, round(seconds * rate)
+        time = torch.arange(samples, device=v["gain"].device) / rate
+        operators, cycles = self._operators(v), self._cycles(v, note, time, rate)
+        # each moment for itself: what fits into a processor's cache is made in half the time
+        most = max(samples, 1) if torch.is_grad_enabled() else AT_ONCE
+        parts = zip(time.split(most), cycles.split(most, 1), strict=True)
+        tone = torch.cat([operators.tone(t, c, hold) for t, c in parts], 1)
         noise = NOISE_LEVEL * v["noise.level"] * fall(time, v["noise.decay"])
-        dry = (levels[:, None] @ out)[:, 0] + noise * low_passed_noise(samples, v["noise.tone"], rate, seed)
+        dry = tone + noise * low_passed_noise(samples, v["noise.tone"], rate, seed)
         return dry * v["gain"] * velocity_gain(velocity, v["velocity.amount"])
 
-    def strike(self, values: Values, velocity: int) -> tuple[int, float]:
-        return struck(velocity, values["velocity.amount"])
+    def _operators(self, v: Values) -> _Operators:
+        ops = range(1, self.operators + 1)
+        of = {name: torch.stack([v[f"op{i}.{name}"] for i in ops], 1) for name in PER_OPERATOR}
+        matrix = torch.stack([torch.cat([v[f"matrix.{i}.{j}"] for j in ops], 1) for i in ops], 1)
+        envelope = (of["attack"], of["decay"], of["sustain"], of["release"])
+        return _Operators(of["ratio"] * torch.exp2(of["detune"] / 1200), envelope, of["level"], matrix)
 
-    def _phases(self, v: Values, note: float, time: torch.Tensor, rate: int) -> torch.Tensor:
-        """Running phases ``[B, N, T]`` in radians; an operator above Nyquist is held at it.
+    def _cycles(self, v: Values, note: float, time: torch.Tensor, rate: int) -> torch.Tensor:
+        """Of an operator at ratio 1 since the first sample, ``[B, T]`` in float64.
 
-        The sum runs in float64: after two seconds at 10 kHz a float32 phase is off by a hundredth of a cycle.
+        In float32 a phase is off by a hundredth of a cycle after two seconds at 10 kHz.
         """
         semitones = v["pitch.offset"] + v["pitch.sweep"] * torch.exp(-time / v["pitch.decay"])
         base = note_hz(note) * torch.exp2(semitones / 12)
-        ratios = torch.cat(
-            [v[f"op{i}.ratio"] * torch.exp2(v[f"op{i}.detune"] / 1200) for i in range(1, self.operators + 1)], 1
-        )
         cycles = torch.cumsum((base / rate).double(), 1)
-        cycles = (cycles - cycles[:, :1])[:, None] * ratios[:, :, None].double()
-        return ((cycles - cycles.detach().floor()) * (2 * math.pi)).to(ratios.dtype)
+        return cycles - cycles[:, :1]
+
+    def strike(self, values: Values, velocity: int) -> tuple[int, float]:
+        return struck(velocity, values["velocity.amount"])
 
     def room(self, values: Values, samples: int, rate: int, seed: int) -> torch.Tensor:
         """Bands above ``reverb.tone`` decay faster, in proportion."""

@@ -76,12 +76,12 @@ def render(
     played = play(song, patch, midi_path, rate=rate, tail=tail, seed=seed, report=report, should_stop=should_stop)
     if played.stopped:
         return Result(out_path.parent, [], {"notes": played.notes}, stopped=True)
-    audio.save(out_path, played.sound, rate)
+    audio.save(out_path, np.broadcast_to(played.sound, (2, played.sound.shape[1])), rate)
     summary = {
         "notes": len(song.notes),
         "rendered": played.rendered,
         "seconds": played.sound.shape[1] / rate,
-        "peak_dbfs": audio.to_decibel(max(float(played.sound.max()), -float(played.sound.min()))),
+        "peak_dbfs": audio.to_decibel(audio.peak(played.sound)),
         "ignored": song.ignored,
     }
     return Result(out_path.parent.absolute(), [out_path.absolute()], summary)
@@ -89,7 +89,10 @@ def render(
 
 @dataclass(frozen=True)
 class Played:
-    """``sound`` is float32 ``[2, samples]``; of ``notes`` that were played, ``rendered`` differ from each other."""
+    """``sound`` is float32, ``[2, samples]`` in a room and ``[1, samples]`` without one.
+
+    Of ``notes`` that were played, ``rendered`` differ from each other.
+    """
 
     sound: np.ndarray
     notes: int
@@ -124,7 +127,7 @@ def play(
     voices = Voices(synth, values, reference_note=patch.note, ring=ring, rate=rate, seed=seed)
     for done, note in enumerate(song.notes):
         if should_stop():
-            return Played(_both(dry[:used]), done, voices.rendered, stopped=True)
+            return Played(dry[None, :used], done, voices.rendered, stopped=True)
         voice, gain = voices.of(note, song.notes[done + 1 : done + 1 + LOOK_AHEAD])
         start = round(note.start * rate)
         there = min(len(voice), len(dry) - start)
@@ -137,16 +140,12 @@ def play(
     return Played(sound, len(song.notes), voices.rendered)
 
 
-def _both(mono: np.ndarray) -> np.ndarray:
-    return np.broadcast_to(mono, (2, len(mono)))
-
-
 @torch.inference_mode()
 def _in_room(dry: np.ndarray, synth: Synth, values: Values, rate: int, seed: int, longest: int | None) -> np.ndarray:
-    """``[2, samples]`` until the room is inaudible too, or for at most ``longest`` samples."""
+    """Until the room is inaudible too, or for at most ``longest`` samples."""
     seconds = min(synth.room_seconds(values), LONGEST_TAIL)
     if not seconds or not dry.any():
-        return _both(dry)
+        return dry[None]
     room = synth.room(values, _rounded_up(round(seconds * rate)), rate, seed)
     assert room is not None
     wet = _convolved(dry, room[0])

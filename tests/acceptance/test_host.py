@@ -13,6 +13,7 @@ from hosted import RATE, STRIKE, fresh, sound, vst3
 from sds_bridge.errors import PluginError
 from sds_bridge.evaluation.metrics import spectrogram_correlation
 from sds_bridge.host import mapping, plugin
+from sds_bridge.host.child import PIECE, built_in_effects
 from sds_bridge.host.learn import differences, learn, to_toml
 from sds_bridge.host.process import PluginProcess
 from sds_bridge.host.spec import load_spec, spec_files
@@ -98,6 +99,23 @@ def test_latencies_are_compensated(fm6):
         assert effect.identity.latency == 1000
         assert np.array_equal(sound(late, chain=[effect]), wanted)
         assert np.array_equal(plugin.process_sound([effect], wanted, RATE), wanted)
+
+
+@pytest.mark.parametrize("block", [512, 1000])
+def test_an_effect_gives_what_pedalboard_gives(block):
+    """In pieces or not: of a length that no piece and no block divides, and those with latency among them."""
+    import pedalboard
+
+    clip = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 3 * PIECE + 1234)).astype(np.float32)
+    clip[:, PIECE : PIECE + 9000] = 0
+    with PluginProcess() as process:
+        for name in sorted(set(built_in_effects()) - {"Convolution", "IIRFilter", "MP3Compressor"}):
+            kind = getattr(pedalboard, name)
+            wanted = kind()(clip, RATE, buffer_size=block)
+            effect = plugin.built_in(process, name, {})
+            heard = plugin.process_sound([effect], clip, RATE, block=block)
+            # whether denormals count is the thread's setting, and pytest's may be another than the child's
+            assert np.abs(heard - wanted).max() < 1e-30, name
 
 
 def test_a_synth_with_one_channel_plays_on_two_sides():

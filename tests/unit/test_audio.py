@@ -29,6 +29,18 @@ def test_integer_round_trip_is_within_one_step(tmp_path, subtype, bits):
     assert np.abs(clip.samples - STEREO).max() <= 2.0**-bits
 
 
+@pytest.mark.parametrize(("subtype", "bits"), [("PCM_16", 15), ("PCM_24", 23)])
+def test_integers_are_the_nearest_ones(tmp_path, subtype, bits):
+    long = RNG.uniform(-1, 1, (2, 3 * audio.AT_ONCE // 2)).astype(np.float32)
+    long[0, :3] = 1, -1, 0
+    stored = audio.load(audio.save(tmp_path / "clip.wav", long, 44_100, subtype)).samples
+    steps = (stored.astype(np.float64) - long) * 2**bits
+    assert steps[0, :3].tolist() == [-1, 0, 0]  # there is no integer for 1
+    assert np.abs(steps.ravel()[1:]).max() <= 0.5 and abs(steps.mean()) < 0.01
+    again = audio.load(audio.save(tmp_path / "again.wav", stored, 44_100, subtype)).samples
+    np.testing.assert_array_equal(again, stored)
+
+
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32"])
 def test_what_would_clip_becomes_float(tmp_path, subtype):
     loud = 2 * STEREO

@@ -110,6 +110,21 @@ def test_a_batch_is_the_same_as_one_by_one():
 
 
 @pytest.mark.parametrize("name", ["fm", "modal"])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_what_is_played_is_what_is_tuned(name, batch):
+    """Without gradients a sound is made in pieces, and its noise only once; it is the same sound."""
+    synth = make_synth(name)
+    positions = synth.varied_positions(batch, seed=1)
+    settings = {"note": 50, "velocity": 90, "seconds": 2.3, "hold": 1.2, "rate": RATE, "seed": 7}
+    tuned = synth.render(synth.values_at(positions), **settings)
+    with torch.no_grad():
+        assert torch.equal(synth.render(synth.values_at(positions), **settings), tuned)
+        assert torch.equal(synth.render(synth.values_at(positions), **settings), tuned)
+    with torch.inference_mode():
+        assert torch.equal(synth.render(synth.values_at(positions), **settings), tuned)
+
+
+@pytest.mark.parametrize("name", ["fm", "modal"])
 @pytest.mark.parametrize("end", [0.0, 1.0])
 def test_gradients_are_finite_at_both_ends_of_every_range(name, end):
     synth = make_synth(name, {"modes": 16} if name == "modal" else None)
