@@ -1,4 +1,4 @@
-"""OSC on the wire: bytes by the specification's own examples, and garbage."""
+"""OSC on the wire: bytes by the specification's own examples, garbage, and sockets."""
 
 import random
 import struct
@@ -8,7 +8,8 @@ from osc_datagrams import FOO, OSCILLATOR, PING, bundle
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from sds_bridge.daemon.osc import LARGEST_SENT, MalformedError, decode, encode
+from sds_bridge.daemon.osc import LARGEST_SENT, MalformedError, Message, Socket, decode, encode
+from sds_bridge.errors import InputError
 
 ME = ("127.0.0.1", 50_000)
 
@@ -117,3 +118,24 @@ def test_encode_is_byte_for_byte_python_oscs():
         for value in values:
             builder.add_arg(value)
         assert encode(builder.address, *values) == builder.build().dgram
+
+
+def test_a_taken_port_says_so_and_by_whom():
+    first = Socket("127.0.0.1", 0)
+    with pytest.raises(InputError, match=r"port \d+ at 127.0.0.1 can't be had: Address already in use.*another --port"):
+        Socket("127.0.0.1", first.endpoint[1])
+    first.close()
+
+
+def test_a_socket_survives_answers_that_reach_nobody():
+    ours, theirs = Socket("127.0.0.1", 0), Socket("127.0.0.1", 0)
+    gone = theirs.endpoint
+    theirs.close()
+    for _ in range(3):
+        ours.send(gone, "/sds/ping", "x")
+    ours.send(("127.0.0.1", 0), "/sds/ping", "x")
+    assert ours.receive(0.05) is None
+    assert ours.receive(0) is None
+    ours.send(ours.endpoint, "/sds/ping", "x")
+    assert decode(ours.receive(1.0)[0]) == [Message("/sds/ping", ["x"])]
+    ours.close()

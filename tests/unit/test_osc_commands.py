@@ -1,4 +1,4 @@
-"""Whole commands against a store: answers, pushes, refusals."""
+"""Requests over OSC against a store: answers and refusals."""
 
 import random
 import time
@@ -7,54 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 from osc_datagrams import FOO, PING, SOAK, bundle, mutated
+from osc_front import ME, Front
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from sds_bridge.daemon.access import Access
 from sds_bridge.daemon.addresses import TABLE
-from sds_bridge.daemon.admission import Admission
-from sds_bridge.daemon.announce import Announcer
-from sds_bridge.daemon.commands import Commands
-from sds_bridge.daemon.monitor import Monitor
-from sds_bridge.daemon.osc import Message, Socket, decode, encode
-from sds_bridge.daemon.store import Status, Store
-from sds_bridge.errors import InputError
-
-ME = ("127.0.0.1", 50_000)
-
-
-class Front:
-    """Commands on a store, with what was sent kept."""
-
-    def __init__(self, folder, reply_port=None, admission=None):
-        self.folder = folder
-        self.sent: list[tuple] = []
-        self.store = Store(folder / "jobs.sqlite")
-        self.time = 0.0
-        send = lambda to, *message: self.sent.append((to, decode(encode(*message))[0]))  # noqa: E731
-        monitor = Monitor(send, lambda: self.time)
-        self.commands = Commands(
-            self.store, Access([folder]), folder, 9000, reply_port, send, admission=admission, monitor=monitor
-        )
-        self.announcer = Announcer(self.store, folder, monitor.send, lambda: self.time)
-
-    def ask(self, address, *values, sender=ME):
-        self.sent.clear()
-        return self.ask_more(address, *values, sender=sender)
-
-    def ask_more(self, address, *values, sender=ME):
-        self.commands.handle(encode(address, *values), sender)
-        return list(self.sent)
-
-    def one(self, address, *values):
-        ((to, message),) = self.ask(address, *values)
-        assert to == ME
-        return message
-
-    def tick(self):
-        self.sent.clear()
-        self.announcer.tick()
-        return [message for _, message in self.sent]
+from sds_bridge.daemon.osc import Message, encode
+from sds_bridge.daemon.store import Status
 
 
 @pytest.fixture
@@ -189,45 +148,6 @@ def test_bundles_dated_ahead_are_done_now(front):
     assert [m.address for _, m in front.sent] == ["/sds/ping"] * 2
 
 
-def test_pushes_tell_progress_remarks_and_the_end(front):
-    front.one("/sds/tune", "mine", "kick", "fm")
-    assert front.tick() == []
-    front.store.claim("w")
-    front.store.progress(1, "w", 1, 9, 4.0, "unknown words: x")
-    assert front.tick() == [
-        Message("/sds/job/message", [1, "unknown words: x"]),
-        Message("/sds/job/progress", [1, 1, 9, 4.0]),
-    ]
-    for step in range(2, 9):
-        front.store.progress(1, "w", step, 9, 1.0)
-        front.time += 0.03
-        front.tick()
-    assert front.tick() == []
-    front.store.progress(1, "w", 9, 9, 0.0)
-    front.store.finish(1, "w", {})
-    folder = str(front.folder / "jobs/1")
-    assert front.tick() == [Message("/sds/job/progress", [1, 9, 9, 0.0]), Message("/sds/job/done", [1, "done", folder])]
-    assert front.tick() == []
-
-
-def test_progress_comes_at_most_ten_times_a_second(front):
-    front.one("/sds/tune", 1, "kick", "fm")
-    front.store.claim("w")
-    pushed = 0
-    for step in range(1, 501):
-        front.store.progress(1, "w", step, 500, 1.0)
-        front.time += 0.01
-        pushed += len(front.tick())
-    assert 40 <= pushed <= 51
-
-
-def test_a_failed_job_is_an_error_to_the_request_and_a_done(front):
-    front.one("/sds/tune", "mine", "kick", "fm")
-    front.store.claim("w")
-    front.store.fail(1, "w", "no\nsuch luck")
-    assert [m.values[:2] for m in front.tick()] == [["mine", "no such luck"], [1, "failed"]]
-
-
 SEEDS = [
     FOO,
     PING,
@@ -277,132 +197,10 @@ def test_a_session_of_fifty_clips_in_one_bundle(front):
     ]
 
 
-def test_after_a_pause_progress_comes_once_and_not_in_a_flood(front):
-    front.one("/sds/tune", 1, "kick", "fm")
-    front.store.claim("w")
-    for step in range(1, 200):
-        front.store.progress(1, "w", step, 500, 1.0)
-    front.time += 3600
-    assert [m.values[1] for m in front.tick()] == [199]
-
-
-def test_states_are_never_older_than_the_store(front):
-    front.one("/sds/tune", 1, "kick", "fm")
-    other = Store(front.folder / "jobs.sqlite")
-    other.claim("w")
-    for step in range(1, 20):
-        other.progress(1, "w", step, 20, 1.0)
-        assert front.one("/sds/job/status", "q", 1).values[2:4] == ["running", step]
-    assert front.one("/sds/job/list", "q").values[1] == "1 running tune kick"
-    other.close()
-
-
 def test_a_flood_of_bad_requests_is_answered_but_not_all_logged(front, caplog):
     for number in range(500):
         assert front.one("/sds/nothing", number).values[0] == number
     assert 1 <= len(caplog.records) < 100
-
-
-TOKEN = "a-token-of-this-test"
-
-
-def test_with_a_token_only_hello_is_answered(tmp_path):
-    front = Front(tmp_path, admission=Admission(TOKEN))
-    for request in (("/sds/ping", 7), ("/sds/tune", 7, "kick", "fm"), ("/sds/job/list", 7), ("/sds/monitor", 7, 9)):
-        answer = front.one(*request)
-        assert (answer.address, answer.values[0]) == ("/sds/error", 7)
-        assert "/sds/hello" in answer.values[1]
-    assert front.store.newest() == []
-    assert "not this daemon's" in front.one("/sds/hello", 7, "wrong-token-wrong-token").values[1]
-    assert front.one("/sds/ping", 7).address == "/sds/error"
-    assert front.one("/sds/hello", 7, TOKEN).values[0] == 7
-    assert front.one("/sds/ping", 7).address == "/sds/ping"
-
-
-def test_hello_takes_the_token_alone_and_echoes_it_to_nobody(tmp_path):
-    front = Front(tmp_path, admission=Admission(TOKEN))
-    refused = front.one("/sds/hello", "wrong-" + TOKEN)
-    assert refused.values[0] == "" and TOKEN not in refused.values[1]
-    assert front.one("/sds/hello", TOKEN).values[0] == ""
-    assert front.one("/sds/ping", 1).address == "/sds/ping"
-
-
-def test_hello_binds_the_address_not_the_socket_and_no_other_address(tmp_path):
-    front = Front(tmp_path, admission=Admission(TOKEN))
-    front.ask("/sds/hello", 1, TOKEN, sender=("192.168.1.5", 40_000))
-    ((_, again),) = front.ask("/sds/ping", 1, sender=("192.168.1.5", 40_001))
-    ((_, other),) = front.ask("/sds/ping", 1, sender=("192.168.1.6", 40_000))
-    assert (again.address, other.address) == ("/sds/ping", "/sds/error")
-
-
-def test_strangers_get_few_answers_however_much_they_send(tmp_path):
-    front = Front(tmp_path, admission=Admission(TOKEN, lambda: 0.0))
-    heard = sum(len(front.ask("/sds/ping", n, sender=(f"10.0.0.{n % 250}", 5))) for n in range(1000))
-    assert heard == 20
-    assert front.ask("/sds/hello", 1, "wrong" * 5) == []
-
-
-def test_a_monitor_sees_requests_answers_errors_and_pushes(front):
-    watcher = ("127.0.0.1", 50_009)
-    assert front.ask("/sds/monitor", "m", 10, sender=watcher)[-1][1].values == ["m", 10]
-    front.ask("/sds/tune", 7, "kick\n", "fm")
-    front.ask_more("/sds/nothing", 8)
-    front.commands.handle(b"junk", ME)
-    front.store.claim("w")
-    front.store.progress(1, "w", 3, 9, 4.0)
-    front.announcer.tick()
-    packets = [m.values for to, m in front.sent if to == watcher]
-    assert all(m.address == "/sds/monitor/packet" for to, m in front.sent if to == watcher)
-    assert [p[:3] for p in packets] == [
-        ["in", "127.0.0.1:50000", "/sds/tune"],
-        ["out", "127.0.0.1:50000", "/sds/tune"],
-        ["in", "127.0.0.1:50000", "/sds/nothing"],
-        ["out", "127.0.0.1:50000", "/sds/error"],
-        ["in", "127.0.0.1:50000", ""],
-        ["out", "127.0.0.1:50000", "/sds/error"],
-        ["out", "127.0.0.1:50000", "/sds/job/progress"],
-    ]
-    assert packets[0][3] == '7 "kick\\n" "fm"' and packets[6][3] == "1 3 9 4"
-    front.ask("/sds/monitor", "m", 0, sender=watcher)
-    assert [to for to, _ in front.ask("/sds/ping", 1)] == [ME]
-
-
-def test_a_monitor_ends_by_itself_is_bounded_and_shows_no_token(front):
-    watcher = ("127.0.0.1", 50_009)
-    front.ask("/sds/monitor", "m", 10, sender=watcher)
-    hello = front.ask("/sds/hello", 1, TOKEN)
-    assert TOKEN not in str([m for to, m in hello if to == watcher])
-    mirrored = sum(to == watcher for _ in range(1000) for to, _ in front.ask("/sds/ping", 1))
-    assert 400 < mirrored <= 500
-    front.time += 1.0
-    left_out = [m.values[-1] for to, m in front.ask("/sds/ping", 1) if to == watcher]
-    assert left_out == [2000 - mirrored, 0]
-    front.time += 10.0
-    assert [to for to, _ in front.ask("/sds/ping", 1)] == [ME]
-    for port in range(8):
-        front.ask("/sds/monitor", "m", 10, sender=("127.0.0.1", port + 1))
-    assert "8 watch already" in str(front.ask("/sds/monitor", "m", 10))
-
-
-def test_a_taken_port_says_so_and_by_whom():
-    first = Socket("127.0.0.1", 0)
-    with pytest.raises(InputError, match=r"port \d+ at 127.0.0.1 can't be had: Address already in use.*another --port"):
-        Socket("127.0.0.1", first.endpoint[1])
-    first.close()
-
-
-def test_a_socket_survives_answers_that_reach_nobody():
-    ours, theirs = Socket("127.0.0.1", 0), Socket("127.0.0.1", 0)
-    gone = theirs.endpoint
-    theirs.close()
-    for _ in range(3):
-        ours.send(gone, "/sds/ping", "x")
-    ours.send(("127.0.0.1", 0), "/sds/ping", "x")
-    assert ours.receive(0.05) is None
-    assert ours.receive(0) is None
-    ours.send(ours.endpoint, "/sds/ping", "x")
-    assert decode(ours.receive(1.0)[0]) == [Message("/sds/ping", ["x"])]
-    ours.close()
 
 
 def test_a_priority_goes_before_age(front):
