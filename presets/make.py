@@ -251,6 +251,8 @@ def main(
     if check:
         bad += _differences(out, wanted)
         shutil.rmtree(out)
+        if not bad:
+            print(f"{len(wanted)} made again, the same bytes")
     elif all((HERE / e.folder / "about.json").exists() for e in entries):
         _banks(told, entries, HERE)
         _page(told, entries, HERE)

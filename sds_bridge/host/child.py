@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import pedalboard
 
+from sds_bridge.host.effects import built_in_effects, through
 from sds_bridge.host.wire import Payload, read_frame, write_frame
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ ALARM_SECONDS = 5.0
 # a parameter with more is continuous: JUCE says 2^31 of a knob
 MOST_STEPS = 256
 SETTLING = 64
-PIECE = 1 << 16
-NOT_EFFECTS = ("Plugin", "PluginContainer", "ExternalPlugin", "Pedalboard", "Chain", "Mix", "VST3Plugin")
 
 Answer = tuple[dict[str, Any], Payload]
 
@@ -75,11 +74,10 @@ class Child:
 
     def do_built_in(self, _: Payload, effect: str, parameters: dict[str, Any]) -> Answer:
         self._say(f"{effect}: starting")
-        kind = getattr(pedalboard, effect, None)
-        if effect in NOT_EFFECTS or not (isinstance(kind, type) and issubclass(kind, pedalboard.Plugin)):
+        if effect not in built_in_effects():
             raise ValueError(f"is none of pedalboard's effects: {', '.join(built_in_effects())}")
         try:
-            return {"handle": self._keep(kind(**parameters), effect)}, b""
+            return {"handle": self._keep(getattr(pedalboard, effect)(**parameters), effect)}, b""
         except TypeError as error:
             takes = re.search(r"native\.\w+\((.*?)\) Invoked", " ".join(str(error).split()))
             raise ValueError(f"doesn't take {parameters}; it takes {takes[1] if takes else error}") from None
@@ -215,42 +213,11 @@ class Child:
         """
         plugin = self._loaded[handle]
         try:
-            return _through(plugin, sound, rate, block)
+            return through(plugin, sound, rate, block)
         except ValueError as error:
             if "channel" not in str(error) or len(sound) == 1:
                 raise
-            return np.concatenate([_through(plugin, row[None], rate, block) for row in sound])
-
-
-def _through(plugin: Any, sound: np.ndarray, rate: int, block: int) -> np.ndarray:
-    """A sound through an effect; through one of pedalboard's own in pieces that stay in the processor's cache.
-
-    The pieces are whole blocks, so that the effect is called as if it were given everything at once. One that
-    holds samples back at first is given everything at once, for pedalboard moves what comes to its place then.
-    """
-    step = max(PIECE // block, 1) * block
-    starts = range(0, max(sound.shape[1] - step, 1), step)  # the last piece is the longest
-    if isinstance(plugin, pedalboard.ExternalPlugin) or len(starts) == 1:
-        return plugin(sound, rate, buffer_size=block, reset=True)
-    plugin.reset()
-    for start in starts:
-        piece = sound[:, start : None if start == starts[-1] else start + step]
-        found = plugin(piece, rate, buffer_size=block, reset=False)
-        if found.shape == piece.shape:
-            piece[:] = found
-        elif start == 0:
-            return plugin(sound, rate, buffer_size=block, reset=True)
-        else:
-            raise RuntimeError(f"gave {found.shape[1]} samples for {piece.shape[1]}")
-    return sound
-
-
-def built_in_effects() -> list[str]:
-    """Names of pedalboard's own effects."""
-    kinds = {name: getattr(pedalboard, name) for name in dir(pedalboard) if name[0].isupper()}
-    return [
-        n for n, k in kinds.items() if isinstance(k, type) and issubclass(k, pedalboard.Plugin) and n not in NOT_EFFECTS
-    ]
+            return np.concatenate([through(plugin, row[None], rate, block) for row in sound])
 
 
 def _places(plugin: Any) -> dict[str, int]:

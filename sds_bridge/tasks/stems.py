@@ -28,6 +28,7 @@ from sds_bridge.host.process import LOAD_SECONDS, PluginProcess
 from sds_bridge.host.spec import PluginSpec, installed_plugin
 from sds_bridge.patch import Patch, write_text
 from sds_bridge.tasks.midi import MidiSong, Song
+from sds_bridge.tasks.mix import Mix
 from sds_bridge.tasks.provenance import versions
 from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop
 from sds_bridge.tasks.session import SUBTYPES, Effect, Session, Track
@@ -87,7 +88,7 @@ def run(
     job = Job(session, base, folder, samples)
     records: dict[str, Any] = {}
     written: dict[str, Path] = {}
-    mix = _Mix([track.name for track in session.track], samples)
+    mix = Mix([track.name for track in session.track], samples)
     total = len(session.track)
     for done, (name, error) in enumerate(failed.items(), 1):
         mix.take(name, None)
@@ -122,23 +123,6 @@ def run(
     spent = time.monotonic() - began
     summary |= {"spent_seconds": spent, "times_real_time": seconds / spent}
     return Result(folder.absolute(), [f.absolute() for f in files], summary, stopped)
-
-
-class _Mix:
-    """The sum of the stems in float64, added in the session's order, for the order of a sum shows in its last bits."""
-
-    def __init__(self, names: list[str], samples: int) -> None:
-        self.sum = np.zeros((2, samples))
-        self._left = names[::-1]
-        self._early: dict[str, np.ndarray | None] = {}
-
-    def take(self, name: str, sound: np.ndarray | None) -> None:
-        """None for a track that failed."""
-        self._early[name] = sound
-        while self._left and self._left[-1] in self._early:
-            ready = self._early.pop(self._left.pop())
-            if ready is not None:
-                self.sum += ready
 
 
 def _save(path: Path, sound: np.ndarray, session: Session) -> tuple[Path, dict[str, Any]]:

@@ -13,7 +13,7 @@ from hosted import RATE, STRIKE, fresh, sound, vst3
 from sds_bridge.errors import PluginError
 from sds_bridge.evaluation.metrics import spectrogram_correlation
 from sds_bridge.host import mapping, plugin
-from sds_bridge.host.child import PIECE, built_in_effects
+from sds_bridge.host.effects import PIECE, built_in_effects
 from sds_bridge.host.learn import differences, learn, to_toml
 from sds_bridge.host.process import PluginProcess
 from sds_bridge.host.spec import load_spec, spec_files
