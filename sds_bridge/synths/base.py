@@ -27,12 +27,14 @@ def note_hz(note: float) -> float:
 class Synth(ABC):
     """θ → waveform. ``Values`` maps each parameter's name to ``[B, size]`` in the parameter's unit.
 
-    ``holds`` is whether it matters how long the key is down, ``at_once`` how many notes are cheaper together.
+    ``holds`` is whether it matters how long the key is down, ``at_once`` how many notes are cheaper together, and
+    ``in_parts`` whether :meth:`dry_part` costs less than the whole.
     """
 
     name: ClassVar[str]
     holds: ClassVar[bool] = True
     at_once: ClassVar[int] = 1
+    in_parts: ClassVar[bool] = False
     settings: dict[str, int]
     parameters: list[Parameter]
 
@@ -65,6 +67,10 @@ class Synth(ABC):
         first = {name: value[:1] for name, value in values.items()}
         common: dict[str, Any] = {"seconds": seconds, "rate": rate, "seed": seed, "reference_note": reference_note}
         return torch.cat([self.dry(first, note=n, velocity=v, hold=h, **common) for n, v, h in notes])
+
+    def dry_part(self, values: Values, part: tuple[int, int], **note: Any) -> torch.Tensor:
+        """Of what :meth:`dry` gives for the same arguments, only the samples from the first of ``part`` to the second."""
+        return self.dry(values, **note)[:, slice(*part)]
 
     def room(self, values: Values, samples: int, rate: int, seed: int) -> torch.Tensor | None:
         """The room's impulse response beside the dry sound, ``[B, 2, samples]``; None for a synth without."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -51,6 +52,7 @@ class FMSynth(Synth):
     """``operators`` sine operators; noise and a room beside them."""
 
     name = "fm"
+    in_parts = True
 
     def __init__(self, operators: int = DEFAULT_OPERATORS) -> None:
         self.operators = operators
@@ -68,17 +70,23 @@ class FMSynth(Synth):
         rate: int,
         seed: int = 0,
         reference_note: float = 60,
+        part: tuple[int, int] | None = None,
     ) -> torch.Tensor:
         v, samples = values, round(seconds * rate)
-        time = torch.arange(samples, device=v["gain"].device) / rate
-        operators, cycles = self._operators(v), self._cycles(v, note, time, rate)
+        start, stop = part or (0, samples)
+        time = torch.arange(stop, device=v["gain"].device) / rate
+        operators, cycles = self._operators(v), self._cycles(v, note, time, rate)[:, start:]
+        time = time[start:]
         # each moment for itself: what fits into a processor's cache is made in half the time
         most = max(samples, 1) if torch.is_grad_enabled() else AT_ONCE
-        parts = zip(time.split(most), cycles.split(most, 1), strict=True)
-        tone = torch.cat([operators.tone(t, c, hold) for t, c in parts], 1)
-        noise = NOISE_LEVEL * v["noise.level"] * fall(time, v["noise.decay"])
-        dry = tone + noise * low_passed_noise(samples, v["noise.tone"], rate, seed)
+        pieces = zip(time.split(most), cycles.split(most, 1), strict=True)
+        tone = torch.cat([operators.tone(t, c, hold) for t, c in pieces], 1)
+        noise = low_passed_noise(samples, v["noise.tone"], rate, seed)[:, start:stop]
+        dry = tone + NOISE_LEVEL * v["noise.level"] * fall(time, v["noise.decay"]) * noise
         return dry * v["gain"] * velocity_gain(velocity, v["velocity.amount"])
+
+    def dry_part(self, values: Values, part: tuple[int, int], **note: Any) -> torch.Tensor:
+        return self.dry(values, part=part, **note)
 
     def _operators(self, v: Values) -> _Operators:
         ops = range(1, self.operators + 1)

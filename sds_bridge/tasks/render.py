@@ -7,8 +7,6 @@ once.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,24 +18,16 @@ from sds_bridge.errors import InputError
 from sds_bridge.patch import Patch
 from sds_bridge.synths.base import Synth, Values
 from sds_bridge.synths.catalog import make_synth
-from sds_bridge.tasks.midi import LONGEST_SECONDS, Note, Song, read_song
+from sds_bridge.tasks.midi import LONGEST_SECONDS, Song, read_song
 from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop
+from sds_bridge.tasks.voices import INAUDIBLE, Voices, faded, rounded_up
 
 RATES = (8_000, 192_000)
 MOST_SAMPLES = int(LONGEST_SECONDS) * 96_000
 MOST_VOICE_SAMPLES = 60 * 96_000
 LONGEST_TAIL = 20.0
-# pitch, velocity, and hold in 0.1 ms
-Key = tuple[int, int, int]
-CACHE_BYTES = 256 * 2**20
-INAUDIBLE = 10 ** (-90 / 20)
-FADE_SECONDS = 0.005
 # notes that are looked through for those that can be rendered together with one
 LOOK_AHEAD = 200
-# their samples together
-MOST_AT_ONCE = 2**23
-# voices up to here are rendered at a few lengths only, so that noises and their spectra are made once
-MOST_ROUNDED = 2**21
 
 
 def render(
@@ -146,14 +136,14 @@ def _in_room(dry: np.ndarray, synth: Synth, values: Values, rate: int, seed: int
     seconds = min(synth.room_seconds(values), LONGEST_TAIL)
     if not seconds or not dry.any():
         return dry[None]
-    room = synth.room(values, _rounded_up(round(seconds * rate)), rate, seed)
+    room = synth.room(values, rounded_up(round(seconds * rate)), rate, seed)
     assert room is not None
     wet = _convolved(dry, room[0])
     wet[:, : len(dry)] += dry
     level = max(float(wet.max()), -float(wet.min()))
     audible = np.flatnonzero(np.abs(wet[:, len(dry) :]).max(0) > INAUDIBLE * level)
     end = len(dry) + (audible[-1] + 1 if len(audible) else 0)
-    return _faded(wet[:, : end if longest is None else min(end, longest)], rate)
+    return faded(wet[:, : end if longest is None else min(end, longest)], rate)
 
 
 def _convolved(dry: np.ndarray, room: torch.Tensor) -> np.ndarray:
@@ -169,96 +159,6 @@ def _convolved(dry: np.ndarray, room: torch.Tensor) -> np.ndarray:
         stop = min(start + size, wet.shape[1])
         wet[:, start:stop] += found[:, : stop - start]
     return wet
-
-
-def _faded(sound: np.ndarray, rate: int) -> np.ndarray:
-    """To nothing over its last ``FADE_SECONDS``, in place."""
-    fade = min(round(FADE_SECONDS * rate), sound.shape[-1])
-    sound[..., sound.shape[-1] - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-    return sound
-
-
-class Voices:
-    """Renders notes, and keeps the latest renders up to ``CACHE_BYTES`` for notes that repeat.
-
-    A voice is dry, float32 ``[samples]``, cut where it has become inaudible and faded out over ``FADE_SECONDS``.
-    """
-
-    def __init__(self, synth: Synth, values: Values, *, reference_note: int, ring: float, rate: int, seed: int) -> None:
-        self.synth, self.values = synth, values
-        self.reference_note, self.ring, self.rate, self.seed = reference_note, ring, rate, seed
-        self.rendered = 0
-        self._kept: OrderedDict[Key, np.ndarray] = OrderedDict()
-        self._bytes = 0
-        self._struck: dict[int, tuple[int, float]] = {}
-
-    def of(self, note: Note, ahead: Sequence[Note] = ()) -> tuple[np.ndarray, float]:
-        """Its voice and the gain to play that with; some of those ``ahead`` may be rendered with it.
-
-        Lengths are alike when they are to 0.1 ms.
-        """
-        key, gain = self._key(note)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key], gain
-        found = self._render(self._alike(key, ahead))
-        for other in list(found)[::-1]:  # this one last, and so the last to be forgotten
-            self._kept[other] = found[other]
-            self._bytes += found[other].nbytes
-        while self._bytes > CACHE_BYTES and len(self._kept) > 1:
-            self._bytes -= self._kept.popitem(last=False)[1].nbytes
-        return found[key], gain
-
-    def _key(self, note: Note) -> tuple[Key, float]:
-        if note.velocity not in self._struck:
-            self._struck[note.velocity] = self.synth.strike(self.values, note.velocity)
-        velocity, gain = self._struck[note.velocity]
-        return (note.pitch, velocity, round(note.seconds * 10_000) if self.synth.holds else 0), gain
-
-    def _alike(self, key: Key, ahead: Sequence[Note]) -> list[Key]:
-        """``key`` and others that are about as long and not there yet, as many as the synth likes at once."""
-        most = min(self.synth.at_once, MOST_AT_ONCE // self._length(key))
-        found = {key: None}
-        for note in ahead:
-            if len(found) >= most:
-                break
-            other, _ = self._key(note)
-            if other not in self._kept and self._length(other) == self._length(key):
-                found[other] = None
-        return list(found)
-
-    def _length(self, key: Key) -> int:
-        return _rounded_up(self._samples(key))
-
-    def _samples(self, key: Key) -> int:
-        return round((key[2] / 10_000 + self.ring) * self.rate)
-
-    @torch.inference_mode()
-    def _render(self, keys: list[Key]) -> dict[Key, np.ndarray]:
-        """Keys of one length."""
-        self.rendered += len(keys)
-        sounds = self.synth.dry_notes(
-            self.values,
-            [(pitch, velocity, hold / 10_000) for pitch, velocity, hold in keys],
-            seconds=self._length(keys[0]) / self.rate,
-            rate=self.rate,
-            seed=self.seed,
-            reference_note=self.reference_note,
-        )
-        return {key: self._cut(sounds[i, : self._samples(key)].float().numpy()) for i, key in enumerate(keys)}
-
-    def _cut(self, voice: np.ndarray) -> np.ndarray:
-        level = np.abs(voice)
-        audible = np.flatnonzero(level > INAUDIBLE * level.max(initial=0.0))
-        return _faded(voice[: audible[-1] + 1 if len(audible) else 0].copy(), self.rate)
-
-
-def _rounded_up(samples: int) -> int:
-    """To the next power of two, or one and a half times one."""
-    if samples > MOST_ROUNDED:
-        return samples
-    power = 1 << max(samples - 1, 1).bit_length()
-    return power * 3 // 4 if samples <= power * 3 // 4 else power
 
 
 def _ignored(song: Song) -> str:

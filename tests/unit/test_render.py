@@ -9,6 +9,8 @@ from sds_bridge import audio
 from sds_bridge.errors import InputError, PatchError
 from sds_bridge.patch import Patch
 from sds_bridge.tasks import render as task
+from sds_bridge.tasks import voices
+from sds_bridge.tasks.midi import Note
 from sds_bridge.tasks.render import render
 
 RATE = 16_000
@@ -87,7 +89,7 @@ def test_repeated_notes_are_rendered_once_and_memory_stays_bounded(song, patch, 
     repeats = song(*((0.25 * i, 0.125, 60 + i % 2, 100) for i in range(16)))
     clip, result = play(repeats, patch, tmp_path)
     assert (result.summary["notes"], result.summary["rendered"]) == (16, 2)
-    monkeypatch.setattr(task, "CACHE_BYTES", 1)
+    monkeypatch.setattr(voices, "CACHE_BYTES", 1)
     again, result = play(repeats, patch, tmp_path)
     assert result.summary["rendered"] == 16
     np.testing.assert_array_equal(again.samples, clip.samples)
@@ -227,3 +229,37 @@ def test_notes_rendered_together_sound_as_alone(name):
         for sound, (note, velocity, hold) in zip(together, notes, strict=True):
             alone = synth.dry(values, note=note, velocity=velocity, seconds=0.7, hold=hold, rate=44_100)
             assert torch.equal(sound, alone[0])
+
+
+@pytest.mark.parametrize("name", ["fm", "modal", "dx7"])
+def test_a_part_of_a_sound_is_that_part(name):
+    from sds_bridge.synths.catalog import make_synth
+
+    synth = make_synth(name)
+    values = synth.values_at(synth.varied_positions(1, 3))
+    options = {"note": 57, "velocity": 90, "seconds": 0.7, "hold": 0.3, "rate": RATE, "seed": 3}
+    with torch.inference_mode():
+        whole = synth.dry(values, **options)
+        for start, stop in ((0, 1), (1000, 3001), (7000, round(0.7 * RATE)), (500, 500)):
+            part = synth.dry_part(values, (start, stop), **options)
+            assert torch.allclose(part, whole[:, start:stop], atol=1e-6) and part.shape == (1, stop - start)
+
+
+@pytest.mark.parametrize("budget", [voices.CACHE_BYTES, 1])
+def test_a_voice_joined_from_parts_is_the_whole_voice(budget, monkeypatch):
+    """Long, short and longer notes of one key: each as if it were rendered alone."""
+    from sds_bridge.synths.catalog import make_synth
+
+    monkeypatch.setattr(voices, "CACHE_BYTES", budget)
+    synth, ring = make_synth("fm"), 0.4
+    values = synth.values_from(synth.patch_of(synth.varied_positions(3, 1), name="x", note=60, row=2))
+    sung = voices.Voices(synth, values, reference_note=60, ring=ring, rate=RATE, seed=3)
+    for seconds in (0.5, 0.1234, 0.00001, 0.9, 0.5 + 1 / RATE, 0.25):
+        voice, gain = sung.of(Note(0.0, seconds, 57, 90, 1))
+        hold = round(seconds * 10_000) / 10_000
+        with torch.inference_mode():
+            options = {"velocity": 90, "seconds": voices.SHARED_NOISE / RATE, "hold": hold, "rate": RATE}
+            whole = synth.dry(values, note=57, seed=3, **options)[0].numpy()
+        kept = len(voice) - round(voices.FADE_SECONDS * RATE)
+        assert 0 < kept <= round((hold + ring) * RATE)
+        np.testing.assert_allclose(gain * voice[:kept], whole[:kept], atol=1e-6)
