@@ -23,7 +23,7 @@ from sds_bridge.host.effects import built_in_effects, through
 from sds_bridge.host.wire import Payload, read_frame, write_frame
 
 if TYPE_CHECKING:
-    from sds_bridge.host.distance import Target
+    from sds_bridge.host.candidates import Candidates
 
 # the host ends a late child itself; this is for a child whose host died meanwhile
 ALARM_SECONDS = 5.0
@@ -44,8 +44,7 @@ class Child:
         self._places: dict[int, dict[str, int]] = {}
         self._channels: dict[int, tuple[int, ...]] = {}
         self._next = 0
-        self._target: Target | None = None
-        self._note: tuple[list[list[Any]], int, int] = ([], 0, 0)
+        self._candidates: Candidates | None = None
 
     def answer(self, message: dict[str, Any], payload: Payload) -> Answer:
         op = message.pop("op")
@@ -122,7 +121,7 @@ class Child:
         self._names.clear()
         self._channels.clear()
         self._places.clear()
-        self._target = None
+        self._candidates = None
         return {}, b""
 
     def do_play(
@@ -147,24 +146,23 @@ class Child:
         sound = np.ascontiguousarray(sound, np.float32)
         return {"channels": len(sound), "latency": latency}, sound.data.cast("B")
 
-    def do_target(self, payload: Payload, rate: int, events: list[list[Any]], instrument: int) -> Answer:
+    def do_target(self, payload: Payload, rate: int, events: list[list[Any]], instrument: int, block: int) -> Answer:
         # scipy takes longer to import than pedalboard, and only a search needs it
-        from sds_bridge.host.distance import SEARCH_WINDOWS, Target
+        from sds_bridge.host.candidates import Candidates
 
-        self._target = Target(np.frombuffer(payload, np.float32), SEARCH_WINDOWS, overlap=2)
-        self._note = (events, rate, instrument)
+        sound = np.frombuffer(payload, np.float32)
+
+        def play(positions: dict[str, float]) -> np.ndarray:
+            self._set(instrument, positions)
+            return self._render(instrument, events, len(sound), rate, block)
+
+        self._candidates = Candidates(sound, self._loaded[instrument], play)
         return {}, b""
 
-    def do_score(self, _: Payload, names: list[str], rows: list[list[float]], block: int) -> Answer:
+    def do_score(self, _: Payload, names: list[str], rows: list[list[float]]) -> Answer:
         """How far each candidate's note is from the target."""
-        assert self._target is not None
-        events, rate, instrument = self._note
-        scores = []
-        for row in rows:
-            self._set(instrument, dict(zip(names, row, strict=True)))
-            sound = self._render(instrument, events, self._target.samples, rate, block)
-            scores.append(self._target.loss(sound.mean(0)))
-        return {"scores": scores}, b""
+        assert self._candidates is not None
+        return {"scores": self._candidates.scores(names, rows)}, b""
 
     def _keep(self, plugin: Any, name: str) -> int:
         self._next += 1

@@ -37,7 +37,7 @@ class Player:
     """Children that each keep the plug-in loaded, set candidates, play them and tell how far they are off."""
 
     def __init__(self, path: Path, goal: Goal, names: Sequence[str], preset: bytes, children: int) -> None:
-        self._names, self._block = list(names), BLOCK
+        self._names = list(names)
         self._loaded: list[Plugin] = []
         self._pool = ThreadPoolExecutor(children)
         self._processes = [PluginProcess() for _ in range(children)]
@@ -54,7 +54,8 @@ class Player:
         process.request("load_preset_data", preset, handle=loaded.handle)
         sound = np.ascontiguousarray(goal.sound, np.float32)
         told = [[time, list(data)] for time, data in goal.events]
-        process.request("target", sound.data.cast("B"), rate=goal.rate, events=told, instrument=loaded.handle)
+        note: dict[str, Any] = {"rate": goal.rate, "events": told, "block": BLOCK}
+        process.request("target", sound.data.cast("B"), instrument=loaded.handle, **note)
         return loaded
 
     def score(self, rows: np.ndarray) -> np.ndarray:
@@ -63,7 +64,7 @@ class Player:
         return np.concatenate(list(self._pool.map(self._score, self._loaded, parts)))
 
     def _score(self, loaded: Plugin, rows: np.ndarray) -> np.ndarray:
-        fields: dict[str, Any] = {"names": self._names, "rows": rows.tolist(), "block": self._block}
+        fields: dict[str, Any] = {"names": self._names, "rows": rows.tolist()}
         return np.array(loaded.process.request("score", limit=SCORE_SECONDS, **fields)[0]["scores"])
 
     def close(self) -> None:

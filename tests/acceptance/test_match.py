@@ -77,6 +77,28 @@ def test_the_same_seed_and_evaluations_give_the_same_preset(installed):
 
 
 @pytest.mark.acceptance
+@pytest.mark.parametrize("name", ["FM6", "Nekobi"])
+def test_a_candidate_scores_the_same_whatever_was_played_before(name):
+    """FM6 resets itself; Nekobi's oscillator runs on, so it has to be made anew for each."""
+    process, loaded = fresh(name)
+    names = sorted(loaded.values())[:8]
+    rows = np.random.default_rng(1).random((12, len(names))).tolist()
+    with process:
+        goal = np.random.default_rng(0).normal(0, 0.1, RATE // 2).astype(np.float32)
+        note = {"rate": RATE, "events": [[time, list(data)] for time, data in KEY], "block": 512}
+        process.request("target", goal.data.cast("B"), instrument=loaded.handle, **note)
+        first = process.request("score", names=names, rows=rows)[0]["scores"]
+        again = process.request("score", names=names, rows=rows[::-1])[0]["scores"]
+        assert again[::-1] == first and len(set(first)) > 6
+        for row, score in zip(rows[3:5], first[3:5], strict=True):
+            new, other = fresh(name)
+            with new:
+                other.set(dict(zip(names, row, strict=True)))
+                new.request("target", goal.data.cast("B"), instrument=other.handle, **note)
+                assert new.request("score", names=names, rows=[row])[0]["scores"] == [score]
+
+
+@pytest.mark.acceptance
 def test_it_goes_on_from_a_preset_and_stops_when_told(installed):
     run(installed, "one", evaluations=400)
     done = run(installed, "two", start=str(installed / "one" / "match.vstpreset"), seconds=1.0)
