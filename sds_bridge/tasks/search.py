@@ -156,9 +156,10 @@ class Search:
     def _try(self, rows: np.ndarray) -> np.ndarray:
         rows = self._snapped(rows)
         distances = np.asarray(self.score(rows), float)
+        distances = np.where(np.isnan(distances), np.inf, distances)  # of a plug-in that gave no numbers
         self.evaluations += len(rows)
         nearest = int(distances.argmin())
-        if distances[nearest] < self.best:
+        if distances[nearest] < self.best or not len(self.at):
             self.best, self.at = float(distances[nearest]), rows[nearest]
             self.trace.append((round(time.monotonic() - self._began, 2), self.evaluations, self.best))
         return distances

@@ -6,13 +6,12 @@ there are cores. A track that fails leaves the others as they are.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -29,6 +28,7 @@ from sds_bridge.host.spec import PluginSpec, installed_plugin
 from sds_bridge.patch import Patch, write_text
 from sds_bridge.tasks.midi import MidiSong, Song
 from sds_bridge.tasks.mix import Mix
+from sds_bridge.tasks.one_thread import one_thread_a_track
 from sds_bridge.tasks.provenance import versions
 from sds_bridge.tasks.requests import Progress, Report, Result, ShouldStop
 from sds_bridge.tasks.session import SUBTYPES, Effect, Session, Track
@@ -127,6 +127,10 @@ def run(
 
 def _save(path: Path, sound: np.ndarray, session: Session) -> tuple[Path, dict[str, Any]]:
     peak = audio.peak(sound)
+    if not np.isfinite(peak):
+        raise PluginError(
+            "the sound has samples that are NaN or infinite. Change what its plug-in or effects are set to, or leave them out."
+        )
     audio.save(path, sound, session.rate, SUBTYPES[session.depth], loudest=peak)
     return path, {"peak_dbfs": audio.to_decibel(peak), "depth": "32f" if peak > 1 else session.depth}
 
@@ -163,7 +167,7 @@ def _made(
                     waiting[pool.submit(_hosted, track, job, songs[track.name][0], slots, None)] = track
             if ours:
                 # torch is imported here, while the children begin
-                settings.enter_context(_one_thread_a_track())
+                settings.enter_context(one_thread_a_track())
             # those that go through effects first, for a child plays them while the next is rendered
             dry = {t.name: own.submit(_dry, t, job, songs[t.name]) for t in ours if t.effects}
             for track in ours:
@@ -181,26 +185,6 @@ def _made(
             while not slots.empty():
                 if (process := slots.get()) is not None:
                     process.close()
-
-
-@contextmanager
-def _one_thread_a_track() -> Iterator[None]:
-    """Tracks run beside one another already."""
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # large pages for minutes of sound; read when torch is loaded
-    gc.disable()  # nothing of what imports make is garbage, and looking for it takes a sixth of their time
-    try:
-        import torch
-
-        import sds_bridge.tasks.render  # noqa: F401
-    finally:
-        gc.freeze()
-        gc.enable()
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _ours(track: Track, job: Job, music: Music) -> Stem:

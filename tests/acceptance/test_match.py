@@ -157,3 +157,17 @@ def test_a_search_finds_smooth_and_stepped_parameters(positions):
     assert np.allclose(search.run(np.full(len(positions), 0.9)), goal, atol=0.02)
     again = Search(score, positions, lambda s: s.evaluations >= 4000, seed=1)
     assert np.array_equal(again.run(np.full(len(positions), 0.9)), search.at)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.0])
+def test_what_is_no_number_is_never_the_best(share):
+    def score(rows):
+        distances = np.abs(rows - 0.3).sum(1)
+        return np.where(rows[:, 0] < share, distances, np.nan)
+
+    search = Search(score, [0, 8, 0], lambda s: s.evaluations >= 2000, seed=1)
+    found = search.run(np.array([0.9, 1.0, 0.9]))
+    assert found.shape == (3,)
+    assert np.isfinite(search.best) == (share > 0)
+    if share:
+        assert np.abs(found - [0.3, 2 / 7, 0.3]).max() < 0.02

@@ -152,6 +152,16 @@ def test_what_fails_leaves_the_others(folder):
     assert again.returncode == 2 and "not empty" in again.stderr
 
 
+def test_a_sound_that_is_not_finite_is_an_error_of_its_track(folder):
+    broken = [{"effect": "Gain", "parameters": {"gain_db": 900.0}}, {"effect": "Invert"}]
+    done = render(
+        folder, "out", [track("broken", patch="patch.json", effects=broken), track("ours", patch="patch.json")]
+    )
+    assert list(done.summary["failed"]) == ["broken"] and "NaN or infinite" in done.summary["failed"]["broken"]
+    assert not (folder / "out" / "broken.wav").exists()
+    assert np.array_equal(read(folder / "out", "mix"), read(folder / "out", "ours"))
+
+
 def test_no_track_at_all_is_an_error(folder):
     (folder / "session.toml").write_text("[[track]]\nname = 'a'\nmidi = 'none.mid'\nplugin = 'fm6'")
     command = [sys.executable, "-m", "sds_bridge.cli", "stems", "session.toml", "-o", "out"]
