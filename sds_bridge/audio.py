@@ -106,7 +106,7 @@ def save(
     path = Path(path)
     samples = np.atleast_2d(np.asarray(samples, np.float32))
     if not soundfile.check_format("WAV", subtype) or (
-        subtype.startswith("PCM") and (peak(samples) if loudest is None else loudest) > 1.0
+        subtype.startswith("PCM") and not (peak(samples) if loudest is None else loudest) <= 1.0
     ):
         subtype = "FLOAT"
     bits = INTEGER_BITS.get(subtype)
@@ -126,7 +126,7 @@ def _integers(frames: np.ndarray, bits: int) -> np.ndarray:
     """The nearest integers, in the upper ``bits`` of int32 as libsndfile takes them; from floats it rounds down."""
     full = 2 ** (bits - 1)
     scaled = np.multiply(frames, np.float32(full), order="C")
-    np.minimum(np.rint(scaled, out=scaled), full - 1, out=scaled)
+    np.clip(np.rint(scaled, out=scaled), -full, full - 1, out=scaled)
     found = scaled.astype(np.int32)
     found <<= 32 - bits
     return found

@@ -149,7 +149,7 @@ def schema() -> None:
 def stems(
     session: Annotated[Path, typer.Argument(help="session.toml")],
     out: OutOption,
-    workers: Annotated[int | None, typer.Option(min=1, help="tracks at once; default one a core and two more")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="tracks at once; default one a core")] = None,
     force: ForceOption = False,
 ) -> None:
     """Render a session: one aligned stem a track, and the mix."""

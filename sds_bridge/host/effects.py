@@ -25,6 +25,7 @@ def through(plugin: Any, sound: np.ndarray, rate: int, block: int) -> np.ndarray
 
     The pieces are whole blocks, so that the effect is called as if it were given everything at once. One that
     holds samples back at first is given everything at once, for pedalboard moves what comes to its place then.
+    ``sound``, float32 ``[channels, samples]``, is written over.
     """
     step = max(PIECE // block, 1) * block
     starts = range(0, max(sound.shape[1] - step, 1), step)  # the last piece is the longest
@@ -39,5 +40,5 @@ def through(plugin: Any, sound: np.ndarray, rate: int, block: int) -> np.ndarray
         elif start == 0:
             return plugin(sound, rate, buffer_size=block, reset=True)
         else:
-            raise RuntimeError(f"gave {found.shape[1]} samples for {piece.shape[1]}")
+            raise RuntimeError(f"gave {found.shape[1]} samples for {piece.shape[1]}. Leave this effect out.")
     return sound

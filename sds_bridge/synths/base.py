@@ -28,13 +28,13 @@ class Synth(ABC):
     """θ → waveform. ``Values`` maps each parameter's name to ``[B, size]`` in the parameter's unit.
 
     ``holds`` is whether it matters how long the key is down, ``at_once`` how many notes are cheaper together, and
-    ``in_parts`` whether :meth:`dry_part` costs less than the whole.
+    ``in_parts`` the samples that :meth:`dry_part` makes at once, 0 for a synth without it.
     """
 
     name: ClassVar[str]
     holds: ClassVar[bool] = True
     at_once: ClassVar[int] = 1
-    in_parts: ClassVar[bool] = False
+    in_parts: ClassVar[int] = 0
     settings: dict[str, int]
     parameters: list[Parameter]
 
@@ -69,8 +69,12 @@ class Synth(ABC):
         return torch.cat([self.dry(first, note=n, velocity=v, hold=h, **common) for n, v, h in notes])
 
     def dry_part(self, values: Values, part: tuple[int, int], **note: Any) -> torch.Tensor:
-        """Of what :meth:`dry` gives for the same arguments, only the samples from the first of ``part`` to the second."""
-        return self.dry(values, **note)[:, slice(*part)]
+        """Of what :meth:`dry` gives for the same arguments, only the samples from the first of ``part`` to the second.
+
+        Only of a synth with ``in_parts``. A part that starts at a multiple of it, and ends at one or with the sound, has
+        the same bits whatever other parts are asked for.
+        """
+        raise NotImplementedError(f"{self.name} has no parts")
 
     def room(self, values: Values, samples: int, rate: int, seed: int) -> torch.Tensor | None:
         """The room's impulse response beside the dry sound, ``[B, 2, samples]``; None for a synth without."""

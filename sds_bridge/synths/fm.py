@@ -17,7 +17,7 @@ import torch
 from sds_bridge.synths.base import Synth, Values, note_hz, struck, velocity_gain
 from sds_bridge.synths.envelope import adsr, fall
 from sds_bridge.synths.fm_parameters import DEFAULT_OPERATORS, FEEDBACK_SWEEPS, NOISE_LEVEL, fm_parameters
-from sds_bridge.synths.noise import low_passed_noise
+from sds_bridge.synths.noise import NoiseSource
 from sds_bridge.synths.reverb import band_noise_room
 from sds_bridge.synths.spread import Spread
 
@@ -52,12 +52,13 @@ class FMSynth(Synth):
     """``operators`` sine operators; noise and a room beside them."""
 
     name = "fm"
-    in_parts = True
+    in_parts = AT_ONCE
 
     def __init__(self, operators: int = DEFAULT_OPERATORS) -> None:
         self.operators = operators
         self.settings = {"operators": operators}
         self.parameters = fm_parameters(operators)
+        self._noise = NoiseSource()
 
     def dry(
         self,
@@ -81,7 +82,7 @@ class FMSynth(Synth):
         most = max(samples, 1) if torch.is_grad_enabled() else AT_ONCE
         pieces = zip(time.split(most), cycles.split(most, 1), strict=True)
         tone = torch.cat([operators.tone(t, c, hold) for t, c in pieces], 1)
-        noise = low_passed_noise(samples, v["noise.tone"], rate, seed)[:, start:stop]
+        noise = self._noise(samples, v["noise.tone"], rate, seed)[:, start:stop]
         dry = tone + NOISE_LEVEL * v["noise.level"] * fall(time, v["noise.decay"]) * noise
         return dry * v["gain"] * velocity_gain(velocity, v["velocity.amount"])
 

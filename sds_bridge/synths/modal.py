@@ -14,7 +14,7 @@ import torch
 from sds_bridge.synths.base import Synth, Values, struck, velocity_gain
 from sds_bridge.synths.envelope import SIXTY_DB, fall
 from sds_bridge.synths.modal_parameters import DEFAULT_MODES, REVERB_BANDS_HZ, modal_parameters, mode_series
-from sds_bridge.synths.noise import low_passed_noise
+from sds_bridge.synths.noise import NoiseSource
 from sds_bridge.synths.reverb import band_noise_room
 from sds_bridge.synths.spread import Spread
 
@@ -57,6 +57,7 @@ class ModalSynth(Synth):
         self.settings = {"modes": modes}
         self.parameters = modal_parameters(modes)
         self.series = torch.tensor(mode_series(modes))
+        self._noise = NoiseSource()
 
     def dry(
         self,
@@ -80,7 +81,7 @@ class ModalSynth(Synth):
         frequency = v["pitch"] * shift * series * torch.exp2(v["modes.residual"] / 12)
         body = damped_sinusoids(frequency, v["modes.decay"], v["modes.gain"], samples, rate)
         strike = v["strike.level"] * fall(time, v["strike.decay"])
-        dry = body + strike * low_passed_noise(samples, v["strike.tone"], rate, seed)
+        dry = body + strike * self._noise(samples, v["strike.tone"], rate, seed)
         return dry * v["gain"] * velocity_gain(velocity, v["velocity.amount"])
 
     def room(self, values: Values, samples: int, rate: int, seed: int) -> torch.Tensor:

@@ -49,7 +49,10 @@ class Recorder:
         self.file.close()
 
     def finish(self, steps: int, note: str = "") -> Path:
-        """``steps.npz`` with rows 0…steps and the text ``note``, beside the patch."""
+        """``steps.npz`` with rows 0…steps and the text ``note``, beside the patch.
+
+        ``path``, what a run that is cut off before all its files are there goes on with, is the caller's to remove.
+        """
         self.close()
         rows = np.fromfile(self.path, np.float32, (steps + 1) * self.width).reshape(steps + 1, self.width)
         beside = self.folder / f".{FILE}.{os.getpid()}.part"
@@ -57,7 +60,6 @@ class Recorder:
         with open(beside, "wb") as file:
             np.savez_compressed(file, positions=rows, columns=np.array(columns), provenance=np.array(note))
         os.replace(beside, self.folder / FILE)
-        self.path.unlink()
         return self.folder / FILE
 
 

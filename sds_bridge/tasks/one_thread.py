@@ -27,9 +27,10 @@ def one_thread_a_track() -> Iterator[None]:
 
 def _load_torch() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # large pages for minutes of sound; read when torch is loaded
+    collects = gc.isenabled()
     gc.disable()  # nothing of what imports make is garbage, and looking for it takes a sixth of their time
     try:
         importlib.import_module("sds_bridge.tasks.render")
     finally:
-        gc.freeze()
-        gc.enable()
+        if collects:
+            gc.enable()

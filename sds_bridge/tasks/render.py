@@ -79,7 +79,7 @@ def render(
 
 @dataclass(frozen=True)
 class Played:
-    """``sound`` is float32, ``[2, samples]`` in a room and ``[1, samples]`` without one.
+    """``sound`` is float32, ``[2, samples]`` in a room and ``[1, samples]`` without one or where it was ``stopped``.
 
     Of ``notes`` that were played, ``rendered`` differ from each other.
     """
@@ -132,7 +132,7 @@ def play(
 
 @torch.inference_mode()
 def _in_room(dry: np.ndarray, synth: Synth, values: Values, rate: int, seed: int, longest: int | None) -> np.ndarray:
-    """Until the room is inaudible too, or for at most ``longest`` samples."""
+    """``[samples]`` → ``[2, more]`` until the room is inaudible too, or for at most ``longest``; ``[1, samples]`` without one."""
     seconds = min(synth.room_seconds(values), LONGEST_TAIL)
     if not seconds or not dry.any():
         return dry[None]

@@ -240,6 +240,7 @@ def _write(
         history.finish(outcome.steps, json.dumps(patch.provenance)),
     ]
     write_text(out / "job.json", json.dumps({"task": "tune", **details, **summary}, indent=1) + "\n")
-    for leftover in (".checkpoint.safetensors", ".start.safetensors"):
-        (out / leftover).unlink(missing_ok=True)
+    # the checkpoint first: a run that would resume from it needs the others
+    for leftover in (out / ".checkpoint.safetensors", out / ".start.safetensors", history.path):
+        leftover.unlink(missing_ok=True)
     return Result(out, [f.resolve() for f in [*files, out / "job.json"]], summary)

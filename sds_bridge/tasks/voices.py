@@ -15,6 +15,8 @@ from sds_bridge.tasks.midi import Note
 
 # pitch, velocity, and hold in 0.1 ms
 Key = tuple[int, int, int]
+# pitch, velocity, and samples of the sound whose first part it is
+HeldKey = tuple[str, int, int, int]
 CACHE_BYTES = 256 * 2**20
 INAUDIBLE = 10 ** (-90 / 20)
 FADE_SECONDS = 0.005
@@ -22,14 +24,15 @@ FADE_SECONDS = 0.005
 MOST_AT_ONCE = 2**23
 # voices up to here are rendered at a few lengths only, so that noises and their spectra are made once
 MOST_ROUNDED = 2**21
-# voices in parts up to here have one noise
+# voices in parts up to here have one noise; longer ones one each length
 SHARED_NOISE = 2**19
 
 
 class Voices:
     """Renders notes, and keeps the latest renders up to ``CACHE_BYTES`` for notes that repeat.
 
-    A voice is dry, float32 ``[samples]``, cut where it has become inaudible and faded out over ``FADE_SECONDS``.
+    A voice is dry, float32 ``[samples]``, cut where it has become inaudible and faded out over ``FADE_SECONDS``. Its
+    bits don't depend on which notes came before it.
     """
 
     def __init__(self, synth: Synth, values: Values, *, reference_note: int, ring: float, rate: int, seed: int) -> None:
@@ -37,10 +40,9 @@ class Voices:
         self.ring, self.rate = ring, rate
         self._common: dict[str, Any] = {"rate": rate, "seed": seed, "reference_note": reference_note}
         self.rendered = 0
-        self._kept: OrderedDict[Key, np.ndarray] = OrderedDict()
+        self._kept: OrderedDict[Key | HeldKey, np.ndarray] = OrderedDict()
         self._bytes = 0
         self._struck: dict[int, tuple[int, float]] = {}
-        self._held: dict[tuple[int, int, int], np.ndarray] = {}
 
     def of(self, note: Note, ahead: Sequence[Note] = ()) -> tuple[np.ndarray, float]:
         """Its voice and the gain to play that with; some of those ``ahead`` may be rendered with it.
@@ -53,11 +55,15 @@ class Voices:
             return self._kept[key], gain
         found = self._render(self._alike(key, ahead))
         for other in list(found)[::-1]:  # this one last, and so the last to be forgotten
-            self._kept[other] = found[other]
-            self._bytes += found[other].nbytes
-        while self._bytes > CACHE_BYTES and len(self._kept) > 1:
-            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+            self._keep(other, found[other])
         return found[key], gain
+
+    def _keep(self, key: Key | HeldKey, sound: np.ndarray) -> None:
+        """As the latest, in place of what was kept by that key."""
+        self._bytes += sound.nbytes - (self._kept.pop(key).nbytes if key in self._kept else 0)
+        self._kept[key] = sound
+        while self._bytes > CACHE_BYTES:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
 
     def _key(self, note: Note) -> tuple[Key, float]:
         if note.velocity not in self._struck:
@@ -100,25 +106,27 @@ class Voices:
     def _joined(self, key: Key) -> np.ndarray:
         """While a key is down it sounds the same however long it stays down: that is made once, and each release.
 
-        All are parts of sounds of one length, and so have the same noise.
+        So it is among notes that are parts of sounds of one length, which have the same noise: all up to
+        ``SHARED_NOISE`` samples, and longer ones that :func:`rounded_up` makes equal.
         """
         pitch, velocity, hold = key
         samples = self._samples(key)
         up = min(math.ceil(hold / 10_000 * self.rate), samples)
-        seconds = max(SHARED_NOISE, self._length(key)) / self.rate
+        length = max(SHARED_NOISE, self._length(key))
+        seconds = length / self.rate
         first = {name: value[:1] for name, value in self.values.items()}
 
         def part(start: int, stop: int, hold: float) -> np.ndarray:
             note = {"note": pitch, "velocity": velocity, "seconds": seconds, "hold": hold, **self._common}
             return self.synth.dry_part(first, (start, stop), **note)[0].float().numpy()
 
-        name = (pitch, velocity, round(seconds * self.rate))
-        held = self._held.get(name, np.empty(0, np.float32))
+        name = ("held", pitch, velocity, length)
+        held = self._kept.get(name, np.empty(0, np.float32))
         if len(held) < up:
-            held = np.concatenate([held, part(len(held), up, seconds)])
-            if sum(sound.nbytes for sound in self._held.values()) > CACHE_BYTES:
-                self._held.clear()
-            self._held[name] = held
+            pieces = math.ceil(up / self.synth.in_parts)
+            held = np.concatenate([held, part(len(held), min(pieces * self.synth.in_parts, length), seconds)])
+        if length <= MOST_ROUNDED:
+            self._keep(name, held)
         return np.concatenate([held[:up], part(up, samples, hold / 10_000)])
 
     def _cut(self, voice: np.ndarray) -> np.ndarray:

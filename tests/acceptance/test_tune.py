@@ -97,6 +97,20 @@ def test_a_stopped_tune_resumes_bit_equal(tmp_path):
     assert whole.parameters == cut.parameters
 
 
+def test_a_tune_that_could_not_write_its_last_file_ends_as_it_would_have(tmp_path):
+    go(tmp_path / "whole", steps=6)
+    steps = []
+    go(tmp_path / "cut", steps=6, report=lambda p: steps.append(p.step), should_stop=lambda: len(steps) >= 4)
+    (tmp_path / "cut" / "job.json").mkdir()  # no file can be renamed over it
+    with pytest.raises(OSError, match=r"job\.json"):
+        go(tmp_path / "cut", steps=6)
+    (tmp_path / "cut" / "job.json").rmdir()
+    result = go(tmp_path / "cut", steps=6)
+    for name in {f.name for f in result.files} - {"job.json"}:
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert not list((tmp_path / "cut").glob(".*"))
+
+
 def test_a_tune_that_diverges_leaves_its_last_good_patch(tmp_path, monkeypatch):
     from sds_bridge.synths.declarations import declared
     from sds_bridge.tasks.history import patch_at

@@ -41,6 +41,18 @@ def test_integers_are_the_nearest_ones(tmp_path, subtype, bits):
     np.testing.assert_array_equal(again, stored)
 
 
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_a_peak_that_was_said_too_low_is_the_loudest_integer(tmp_path, subtype):
+    samples = np.array([[1.5, -1.5, 0.0]], np.float32)
+    stored = audio.load(audio.save(tmp_path / "clip.wav", samples, 44_100, subtype, loudest=1.0)).samples
+    np.testing.assert_allclose(stored, [[1.0, -1.0, 0.0]], atol=1e-4)
+
+
+def test_what_is_no_number_becomes_float(tmp_path):
+    path = audio.save(tmp_path / "clip.wav", np.full((1, 9), np.nan), 44_100, "PCM_24")
+    assert soundfile.info(path).subtype == "FLOAT"
+
+
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32"])
 def test_what_would_clip_becomes_float(tmp_path, subtype):
     loud = 2 * STEREO

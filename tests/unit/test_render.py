@@ -231,11 +231,10 @@ def test_notes_rendered_together_sound_as_alone(name):
             assert torch.equal(sound, alone[0])
 
 
-@pytest.mark.parametrize("name", ["fm", "modal", "dx7"])
-def test_a_part_of_a_sound_is_that_part(name):
+def test_a_part_of_a_sound_is_that_part():
     from sds_bridge.synths.catalog import make_synth
 
-    synth = make_synth(name)
+    synth = make_synth("fm")
     values = synth.values_at(synth.varied_positions(1, 3))
     options = {"note": 57, "velocity": 90, "seconds": 0.7, "hold": 0.3, "rate": RATE, "seed": 3}
     with torch.inference_mode():
@@ -243,6 +242,35 @@ def test_a_part_of_a_sound_is_that_part(name):
         for start, stop in ((0, 1), (1000, 3001), (7000, round(0.7 * RATE)), (500, 500)):
             part = synth.dry_part(values, (start, stop), **options)
             assert torch.allclose(part, whole[:, start:stop], atol=1e-6) and part.shape == (1, stop - start)
+
+
+@pytest.mark.parametrize("name", ["fm", "modal", "dx7"])
+def test_a_voice_does_not_depend_on_what_was_played_before(name):
+    from sds_bridge.synths.catalog import make_synth
+
+    synth = make_synth(name)
+    values = synth.values_from(synth.patch_of(synth.varied_positions(1, 3), name="x", note=60))
+    options = {"reference_note": 60, "ring": 0.3, "rate": RATE, "seed": 3}
+    notes = [Note(0.0, seconds, 57, velocity, 1) for seconds in (0.3117, 1.7003, 0.9, 0.0501, 2.2) for velocity in (40, 90)]
+    alone = [voices.Voices(synth, values, **options).of(note) for note in notes]
+    together = voices.Voices(synth, values, **options)
+    for i, (note, (voice, gain)) in enumerate(zip(notes, alone, strict=True)):
+        found, same = together.of(note, notes[i + 1 :])
+        assert np.array_equal(found, voice) and same == gain
+
+
+def test_no_more_is_kept_than_was_said(monkeypatch):
+    from sds_bridge.synths.catalog import make_synth
+
+    monkeypatch.setattr(voices, "CACHE_BYTES", 2**19)
+    synth = make_synth("fm")
+    values = synth.values_from(synth.patch_of(synth.varied_positions(1, 3), name="x", note=60))
+    sung = voices.Voices(synth, values, reference_note=60, ring=0.3, rate=RATE, seed=3)
+    for pitch in (50, 57, 50, 64):
+        for seconds in (0.3, 0.8, 0.5):
+            sung.of(Note(0.0, seconds, pitch, 90, 1))
+            kept = sum(sound.nbytes for sound in sung._kept.values())
+            assert kept == sung._bytes <= 2**19
 
 
 @pytest.mark.parametrize("budget", [voices.CACHE_BYTES, 1])
