@@ -14,6 +14,9 @@ from sds_bridge.cli import daw, distil, jobs, osc, plugins, presets, send, servi
 from sds_bridge.cli.console import console
 from sds_bridge.errors import SdsBridgeError
 
+# when python looks for garbage in cycles: what imports make is none, and there are half a million objects of it
+GARBAGE = (50_000, 20, 100)
+
 app = typer.Typer(
     help="Synth patches and stems from text.",
     no_args_is_help=True,
@@ -38,6 +41,7 @@ def top(version: Annotated[bool, typer.Option("--version", help="print the versi
 
 def main() -> None:
     """Entry point: errors that a user can cause end in one line and exit code 2."""
+    gc.set_threshold(*GARBAGE)
     try:
         app()
     except SdsBridgeError as error:

@@ -251,7 +251,9 @@ def test_a_voice_does_not_depend_on_what_was_played_before(name):
     synth = make_synth(name)
     values = synth.values_from(synth.patch_of(synth.varied_positions(1, 3), name="x", note=60))
     options = {"reference_note": 60, "ring": 0.3, "rate": RATE, "seed": 3}
-    notes = [Note(0.0, seconds, 57, velocity, 1) for seconds in (0.3117, 1.7003, 0.9, 0.0501, 2.2) for velocity in (40, 90)]
+    notes = [
+        Note(0.0, seconds, 57, velocity, 1) for seconds in (0.3117, 1.7003, 0.9, 0.0501, 2.2) for velocity in (40, 90)
+    ]
     alone = [voices.Voices(synth, values, **options).of(note) for note in notes]
     together = voices.Voices(synth, values, **options)
     for i, (note, (voice, gain)) in enumerate(zip(notes, alone, strict=True)):
