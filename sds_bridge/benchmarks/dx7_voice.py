@@ -88,6 +88,10 @@ def dexed() -> dict[str, Callable[[], object]]:
 
 def torchsynth() -> dict[str, Callable[[], object]]:
     try:
+        from pytorch_lightning.core import module
+
+        # where torchsynth 1.0.2, its last, looks for it
+        sys.modules.setdefault("pytorch_lightning.core.lightning", module)
         from torchsynth.config import SynthConfig
         from torchsynth.synth import Voice
     except ImportError:
