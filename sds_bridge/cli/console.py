@@ -42,10 +42,10 @@ def follow(label: str, work: Any) -> Any:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("loss {task.fields[loss]}"),
+        TextColumn("{task.fields[loss]}"),
     )
     bar = Progress(*columns, console=console)
-    task = bar.add_task(label, total=None, loss="–")
+    task = bar.add_task(label, total=None, loss="")
     try:
 
         def report(p: Any) -> None:
@@ -53,15 +53,20 @@ def follow(label: str, work: Any) -> Any:
             bar.start()
             if p.message:
                 bar.console.print(f"[yellow]warning:[/] {escape(p.message)}", highlight=False, soft_wrap=True)
-            bar.update(task, description=p.doing or label, completed=p.step, total=p.steps, loss=f"{p.loss:.4g}")
+            loss = f"loss {p.loss:.4g}" if p.loss else ""
+            bar.update(task, description=p.doing or label, completed=p.step, total=p.steps, loss=loss)
 
         result = work(report, lambda: bool(pressed))
     finally:
         bar.stop()
         signal.signal(signal.SIGINT, before)
     if getattr(result, "stopped", False):
-        console.print(
-            f"stopped; the same command with --force goes on from its checkpoint in {result.folder}", soft_wrap=True
-        )
+        console.print(f"stopped{_left_by(result)}", soft_wrap=True)
         raise typer.Exit(130)
     return result
+
+
+def _left_by(stopped: Any) -> str:
+    if any(stopped.folder.glob(".*.safetensors")):
+        return f"; the same command with --force goes on from its checkpoint in {stopped.folder}"
+    return f"; {len(stopped.files)} files are in {stopped.folder}" if stopped.files else ""

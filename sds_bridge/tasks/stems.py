@@ -10,11 +10,11 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,9 @@ import numpy as np
 from sds_bridge import audio
 from sds_bridge.errors import InputError, PluginError, SdsBridgeError, SpecError
 from sds_bridge.host import mapping, plugin
-from sds_bridge.host.plugin import Event, Plugin
+from sds_bridge.host.children import Children
+from sds_bridge.host.plugin import Event as MidiEvent
+from sds_bridge.host.plugin import Plugin
 from sds_bridge.host.process import LOAD_SECONDS, PluginProcess
 from sds_bridge.host.spec import PluginSpec, installed_plugin
 from sds_bridge.patch import Patch, write_text
@@ -37,7 +39,7 @@ from sds_bridge.tasks.session import SUBTYPES, Effect, Session, Track
 SLOWEST = 1.0
 
 # a track's messages, for a plug-in, and its notes, where our own synth plays them
-Music = tuple[list[Event], Song | None]
+Music = tuple[list[MidiEvent], Song | None]
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def run(
     Args:
         base: what the session's paths are relative to.
         report: gets the tracks done, and each failure as a message.
-        should_stop: asked between tracks; the stems made so far stay, the mix is not written.
+        should_stop: asked five times a second; the stems made so far stay, the mix is not written.
         workers: tracks with plug-ins at once, and as many of our own; by default one a core.
 
     Returns:
@@ -156,43 +158,43 @@ def _made(
     """Tracks as they get done, each with what gives its stem or raises its error."""
     tracks = [track for track in job.session.track if track.name in songs]
     ours = [track for track in tracks if not track.plugin]
-    slots: SimpleQueue[PluginProcess | None] = SimpleQueue()
-    for _ in range(workers):
-        slots.put(None)
+    children, stopping = Children(workers), Event()
     waiting: dict[Future[Stem], Track] = {}
     with ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(workers) as own, ExitStack() as settings:
         try:
             for track in tracks:
                 if track.plugin:
-                    waiting[pool.submit(_hosted, track, job, songs[track.name][0], slots, None)] = track
+                    waiting[pool.submit(_hosted, track, job, songs[track.name][0], children, None)] = track
             if ours:
                 # torch is imported here, while the children begin
                 settings.enter_context(one_thread_a_track())
             # those that go through effects first, for a child plays them while the next is rendered
-            dry = {t.name: own.submit(_dry, t, job, songs[t.name]) for t in ours if t.effects}
+            dry = {t.name: own.submit(_dry, t, job, songs[t.name], stopping) for t in ours if t.effects}
             for track in ours:
                 if track.effects:
-                    waiting[pool.submit(_hosted, track, job, [], slots, dry[track.name])] = track
+                    waiting[pool.submit(_hosted, track, job, [], children, dry[track.name])] = track
                 else:
-                    waiting[own.submit(_ours, track, job, songs[track.name])] = track
+                    waiting[own.submit(_ours, track, job, songs[track.name], stopping)] = track
             while waiting and not should_stop():
                 ready, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in ready:
                     yield waiting.pop(future), future.result
         finally:
+            stopping.set()
+            children.end()
             own.shutdown(cancel_futures=True)
             pool.shutdown(cancel_futures=True)
-            while not slots.empty():
-                if (process := slots.get()) is not None:
-                    process.close()
+        for future, track in waiting.items():  # what got done while it was told to stop
+            if not future.cancelled() and future.exception() is None:
+                yield track, future.result
 
 
-def _ours(track: Track, job: Job, music: Music) -> Stem:
-    return _finished(_dry(track, job, music), track, job, {})
+def _ours(track: Track, job: Job, music: Music, stopping: Event) -> Stem:
+    return _finished(_dry(track, job, music, stopping), track, job, {})
 
 
-def _dry(track: Track, job: Job, music: Music) -> np.ndarray:
-    """A track of our own synths before its effects, ``[1 or 2, samples]``."""
+def _dry(track: Track, job: Job, music: Music, stopping: Event) -> np.ndarray:
+    """A track of our own synths before its effects, ``[1 or 2, samples]``; CancelledError where it was to stop."""
     import torch
 
     from sds_bridge.tasks.render import play
@@ -202,21 +204,22 @@ def _dry(track: Track, job: Job, music: Music) -> np.ndarray:
     song = music[1]
     assert song is not None
     patch = Patch.load(job.base / track.patch)
-    return play(song, patch, job.base / track.midi, rate=job.session.rate, seed=job.session.seed).sound
+    options: dict[str, Any] = {"rate": job.session.rate, "seed": job.session.seed, "should_stop": stopping.is_set}
+    played = play(song, patch, job.base / track.midi, **options)
+    if played.stopped:
+        raise CancelledError
+    return played.sound
 
 
 def _hosted(
     track: Track,
     job: Job,
-    events: list[Event],
-    slots: SimpleQueue[PluginProcess | None],
+    events: list[MidiEvent],
+    children: Children,
     dry: Future[np.ndarray] | None,
 ) -> Stem:
     session, record = job.session, dict[str, Any]()
-    process = slots.get()
-    try:
-        if process is None or not process.alive:
-            process = PluginProcess()
+    with children.borrowed() as process:
         process.limit = session.time_limit or LOAD_SECONDS
         process.request("clear")
         limit = session.time_limit or LOAD_SECONDS + SLOWEST * job.samples / session.rate
@@ -229,8 +232,6 @@ def _hosted(
             assert dry is not None
             fitted = audio.fit_length(dry.result(), job.samples)
             sound = plugin.process_sound(chain, fitted, session.rate, **options)
-    finally:
-        slots.put(process)
     return _finished(sound, track, job, record)
 
 

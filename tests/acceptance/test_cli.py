@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -133,3 +135,16 @@ def test_jobs_are_listed_and_backed_up_beside_a_daemon(tmp_path):
     copy = Store(tmp_path / "copy.sqlite")
     assert (copy.get(1).priority, copy.get(1).request) == (7, {"prompt": "kick drum"})
     copy.close()
+
+
+def test_ctrl_c_stops_a_tune_that_can_be_gone_on_with(tmp_path):
+    command = ["tune", "kick", "--steps", "4000", "--batch", "1", "--candidates", "0", "-o", "out"]
+    running = subprocess.Popen([sys.executable, "-m", "sds_bridge.cli", *command], cwd=tmp_path, stderr=subprocess.PIPE)
+    began = time.monotonic()
+    while not (tmp_path / "out" / ".steps.part").exists() or (tmp_path / "out" / ".steps.part").stat().st_size < 1000:
+        assert time.monotonic() - began < 60 and running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=15)[1].decode()
+    assert running.returncode == 130 and "goes on from its checkpoint" in said and "loss " in said
+    assert (tmp_path / "out" / ".checkpoint.safetensors").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -150,6 +151,26 @@ def test_what_fails_leaves_the_others(folder):
     assert set(record["failed"]) == {"crash at load", "crash", "hang", "text", "unknown", "an effect", "no midi"}
     again = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60)
     assert again.returncode == 2 and "not empty" in again.stderr
+
+
+def test_ctrl_c_ends_what_hangs_and_keeps_what_is_made(folder):
+    """Long before the hung plug-in's time limit."""
+    lines = [f"time_limit = 300.0\n[[track]]\nname = 'hang'\nmidi = 'song.mid'\nplugin = '{vst3('HangInRender')}'"]
+    lines += [f"[[track]]\nname = '{name}'\nmidi = 'song.mid'\npatch = 'patch.json'" for name in ("one", "two")]
+    (folder / "session.toml").write_text("\n".join(lines))
+    command = [sys.executable, "-m", "sds_bridge.cli", "stems", "session.toml", "-o", "out"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder) as running:
+        began = time.monotonic()
+        while not all((folder / "out" / f"{name}.wav").exists() for name in ("one", "two")):
+            assert time.monotonic() - began < 60 and running.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        said = running.communicate(timeout=15)[1]
+    assert running.returncode == 130 and f"stopped; 3 files are in {folder / 'out'}" in said and "loss" not in said
+    record = json.loads((folder / "out" / "stems.json").read_text())
+    assert list(record["stems"]) == ["one", "two"] and record["failed"] == {} and "mix" not in record
+    assert sorted(f.name for f in (folder / "out").iterdir()) == ["one.wav", "stems.json", "two.wav"]
 
 
 def test_a_sound_that_is_not_finite_is_an_error_of_its_track(folder):
