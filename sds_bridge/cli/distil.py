@@ -13,7 +13,6 @@ from rich.table import Table
 from sds_bridge.cli.console import ForceOption, OutOption, PriorOption, SeedOption, console, follow, prepare_torch
 from sds_bridge.errors import InputError
 
-NoteOption = Annotated[str, typer.Option(help="C3 (middle C is C4) or a MIDI number")]
 app = typer.Typer()
 
 
@@ -21,7 +20,7 @@ app = typer.Typer()
 def tune(
     prompt: Annotated[str, typer.Argument(help="what the sound should be, as 'kick drum, bass, reverb'")],
     out: OutOption,
-    synth: Annotated[str, typer.Option(help="fm, modal or dx7")] = "fm",
+    synth: Annotated[str | None, typer.Option(help="fm, modal or dx7; default the start's, or fm")] = None,
     algorithm: Annotated[str, typer.Option(help="of a dx7 voice: 1 to 32, or auto to try several")] = "auto",
     negative: Annotated[str, typer.Option(help="what it should not be, as 'noisy, muffled'")] = "",
     profile: Annotated[str, typer.Option(help="draft (for a CPU) or paper (1000 x 8)")] = "draft",
@@ -37,7 +36,7 @@ def tune(
         list[str] | None, typer.Option(help="parameter to keep, as op1.ratio or 'op2.*'; repeat for more")
     ] = None,
     amount: Annotated[float, typer.Option(help="0 keeps the start, 1 goes all the way")] = 1.0,
-    note: NoteOption = "C3",
+    note: Annotated[str | None, typer.Option(help="C4 (middle C) or a MIDI number; default the start's, or C3")] = None,
     prior: PriorOption = "starter",
     plugin: Annotated[
         str | None, typer.Option(help="then match this plug-in to the preview: a spec's name or a .vst3 path")
@@ -52,24 +51,25 @@ def tune(
 
         installed_plugin(plugin)
 
-    given = {"steps": steps, "batch": batch, "guidance": guidance, "candidates": candidates}
-    request = requests.parse(
-        requests.TuneRequest,
-        {
-            "prompt": prompt,
-            "synth": synth,
-            "negative": negative,
-            "profile": profile,
-            "seed": seed,
-            "start": str(start) if start else None,
-            "lock": lock or [],
-            "amount": amount,
-            "note": note,
-            "algorithm": None if algorithm == "auto" else algorithm,
-            "prior": prior,
-            **{name: value for name, value in given.items() if value is not None},
-        },
-    )
+    values = {
+        "prompt": prompt,
+        "synth": synth,
+        "negative": negative,
+        "profile": profile,
+        "steps": steps,
+        "batch": batch,
+        "guidance": guidance,
+        "candidates": candidates,
+        "seed": seed,
+        "start": str(start) if start else None,
+        "lock": lock,
+        "amount": amount,
+        "note": note,
+        "algorithm": None if algorithm == "auto" else algorithm,
+        "prior": prior,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    request = requests.parse(requests.TuneRequest, requests.from_start(given))
     made = folder.claim(out, force)
     prepare_torch()
     from sds_bridge.tasks import tune as task

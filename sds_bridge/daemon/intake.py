@@ -12,7 +12,7 @@ from sds_bridge.daemon import estimate
 from sds_bridge.daemon.access import Access, free_job_id
 from sds_bridge.daemon.store import PRIORITIES, ClientId, Endpoint, Job, Store
 from sds_bridge.errors import InputError
-from sds_bridge.tasks.requests import SeparateRequest, TuneRequest, parse
+from sds_bridge.tasks.requests import SeparateRequest, TuneRequest, from_start, parse
 
 LARGEST_PATCH = 4 << 20
 
@@ -33,10 +33,11 @@ class Intake:
         token: str | None = None,
         priority: int = 0,
     ) -> Job:
-        """Queue a tune from the fields of TuneRequest; ``start`` must be a readable file.
+        """Queue a tune from the fields of TuneRequest; ``start`` must be a readable patch.
 
         Raises:
             InputError: a field that can't be used.
+            PatchError: the start can't be read.
             JobError: the queue is full, or the job needs more memory or disk than there is.
         """
         checked = dict(values)
@@ -46,7 +47,7 @@ class Intake:
                 raise InputError(
                     f"start: {start}: is no file, or has over {LARGEST_PATCH >> 20} MB. Give a patch.json."
                 )
-            checked["start"] = str(start)
+            checked = from_start({**checked, "start": str(start)})
         return self._create("tune", TuneRequest, checked, client_id, reply, token, priority)
 
     def separate(

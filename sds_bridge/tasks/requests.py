@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sds_bridge.errors import InputError
+from sds_bridge.patch import Patch
 from sds_bridge.tasks.notes import parse_note
 
 Profile = Literal["draft", "paper"]
@@ -67,6 +68,18 @@ class SeparateRequest(BaseModel):
     @classmethod
     def _stems(cls, value: list[str]) -> list[str]:
         return [_spoken(v) for v in value]
+
+
+def from_start(values: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a TuneRequest, with the synth and the note of the patch at ``start`` where none is named.
+
+    Raises:
+        PatchError: the start can't be read.
+    """
+    if values.get("start") is None:
+        return values
+    patch = Patch.load(values["start"])
+    return {"synth": patch.synth, "note": patch.note, **values}
 
 
 Request = TypeVar("Request", bound=BaseModel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -148,3 +149,15 @@ def test_ctrl_c_stops_a_tune_that_can_be_gone_on_with(tmp_path):
     said = running.communicate(timeout=15)[1].decode()
     assert running.returncode == 130 and "goes on from its checkpoint" in said and "loss " in said
     assert (tmp_path / "out" / ".checkpoint.safetensors").exists()
+
+
+def test_a_tune_goes_on_with_the_synth_and_the_note_of_its_start(tmp_path):
+    run("tune", "bell", "--synth", "dx7", "--note", "C5", "--steps", "0", "-o", "one", cwd=tmp_path)
+    go_on = ["tune", "darker bell", "--from", "one/patch.json", "--lock", "lfo.*", "--amount", "0.4", "--steps", "1"]
+    done = run(*go_on, "-o", "two", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    request = json.loads((tmp_path / "two" / "job.json").read_text())["request"]
+    assert request["synth"] == "dx7" and request["note"] == 72
+    assert json.loads((tmp_path / "two" / "patch.json").read_text())["synth"] == "dx7"
+    done = run(*go_on, "--note", "C2", "--synth", "fm", "-o", "three", cwd=tmp_path)
+    assert done.returncode == 2 and "Use --synth dx7" in done.stderr

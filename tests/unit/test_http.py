@@ -136,6 +136,7 @@ def test_a_tune_goes_on_from_a_step(front):
     made = front.post("/api/tunes", {"prompt": "snare", "start_job": job, "start_step": 2, "lock": ["op1.*"]}).json()
     start = Patch.load(made["request"]["start"])
     assert start.provenance["step"] == 2 and made["request"]["synth"] == "fm"
+    assert made["request"]["note"] == start.note
     result = front.post("/api/tunes", {"prompt": "snare", "start_job": job}).json()["request"]["start"]
     assert result == str(front.folder / "jobs" / str(job) / "patch.json")
     assert "no such job" in front.post("/api/tunes", {"prompt": "x", "start_job": 99}, 404)
