@@ -47,5 +47,3 @@ def main() -> None:
     except SdsBridgeError as error:
         console.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
-    finally:
-        gc.freeze()  # python looks through all that torch brought once more before it ends, for up to half a second

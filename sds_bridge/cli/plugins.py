@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -164,6 +165,8 @@ def stems(
         return task.run(loaded, session.parent, made, report, stop, workers)
 
     result = follow("rendering", work)
+    # python looks through all that torch brought once more before it ends; engines that are hosted here would need that
+    gc.freeze()
     s = result.summary
     print(f"{s['seconds']:.1f} s of {len(s['stems'])} tracks, {s['times_real_time']:.1f} × real time")
     for name, record in s["stems"].items():

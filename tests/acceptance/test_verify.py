@@ -60,15 +60,27 @@ def test_every_format_has_an_engine():
     assert set(ENGINES) == set(catalog.FORMATS)
 
 
-@pytest.mark.parametrize(("to", "engine"), [("dx7", "Dexed's engine"), ("opm", "YM2151 of ymfm"), ("faust", "Faust")])
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    ("to", "engine"),
+    [
+        ("dx7", "Dexed's engine"),
+        ("opm", "YM2151 of ymfm"),
+        ("faust", "Faust"),
+        ("supercollider", "SuperCollider"),
+        ("sfz", "sfizz"),
+        ("vital", "Vital"),
+    ],
+)
 def test_the_command_line_tells_what_opened_the_file(to, engine, tmp_path):
     Patch(synth="fm", parameters={"op1.level": 0.5, "pitch.sweep": 0.0}).save(tmp_path / "patch.json")
-    command = [sys.executable, "-m", "sds_bridge.cli", "export", "patch.json", "--to", to, "-o", "out", "--verify"]
+    out = f"out{catalog.FORMATS[to].suffix}"
+    command = [sys.executable, "-m", "sds_bridge.cli", "export", "patch.json", "--to", to, "-o", out, "--verify"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and done.stderr == "", done.stderr
     opened = "opened and played by " if ENGINES[to].version() else "not verified: "
     assert opened + engine in done.stdout
-    assert (tmp_path / "out").exists()
+    assert (tmp_path / out).exists()
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200)
     assert again.returncode == 2
     assert "exists already" in again.stderr
