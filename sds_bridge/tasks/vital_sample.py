@@ -14,13 +14,20 @@ from sds_bridge.formats import carried, catalog, vital
 from sds_bridge.formats.vital import RATE, Fade
 from sds_bridge.patch import Patch
 from sds_bridge.synths.catalog import make_synth
+from sds_bridge.tasks.voices import faded
 
 LONGEST = 8.0
 INAUDIBLE = 10 ** (-80 / 20)
 HEADROOM = 0.99
-VELOCITIES = (30, 60, 90, 127)
+# samples after the sound, for Vital holds the last ones that it interpolates between
+SILENCE = 16
+VELOCITIES = (30, 60, 100, 127)
+# of the preview, whose colour is kept
+VELOCITY = 100
 HOLD, AFTER = 1.0, 1.5
-FADES = [Fade(float(seconds), power) for power in (4.0, 7.0, 12.0) for seconds in np.geomspace(0.01, 30.0, 25)]
+FADES = [
+    Fade(float(seconds), power) for power in (1.0, 2.0, 4.0, 7.0, 12.0) for seconds in np.geomspace(0.01, 30.0, 25)
+]
 
 
 def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
@@ -30,19 +37,22 @@ def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
 
     def render(**options: Any) -> np.ndarray:
         with torch.inference_mode():
-            given = {"note": patch.note, "velocity": 127, "rate": RATE, "reference_note": patch.note, **options}
+            given = {"note": patch.note, "velocity": VELOCITY, "rate": RATE, "reference_note": patch.note, **options}
             return synth.render(values, **given)[0].double().numpy()
 
     sound = render(seconds=LONGEST, hold=LONGEST)
     level = np.abs(sound).max(0)
     peak = float(level.max())
     audible = np.flatnonzero(level > INAUDIBLE * peak)
-    sound = sound[:, : audible[-1] + 1 if len(audible) else 1]
+    sound = faded(sound[:, : audible[-1] + 1 if len(audible) else 1], RATE)
+    sound = np.pad(sound, [(0, 0), (0, SILENCE)])
     scale = HEADROOM / peak if peak > 0 else 1.0
     levels = [float(np.sqrt(np.mean(render(seconds=0.5, hold=0.5, velocity=v) ** 2))) for v in VELOCITIES]
     fade = fit_fade(render(seconds=HOLD + AFTER, hold=HOLD + AFTER), render(seconds=HOLD + AFTER, hold=HOLD))
-    level = min(1.0, 1 / scale)
-    options: dict[str, Any] = {"level": level, "velocity": fit_velocity(levels), "fade": fade}
+    velocity = fit_velocity(levels)
+    wanted = 1 / scale / vital.velocity_gain(VELOCITY, velocity)
+    level = min(1.0, wanted)
+    options: dict[str, Any] = {"level": level, "velocity": velocity, "fade": fade}
     text = vital.text(sound * scale, name=patch.name, note=patch.note, **options)
     catalog.save(carried.into_vital(text, patch).encode("utf-8"), out)
     seconds = sound.shape[1] / RATE
@@ -53,18 +63,23 @@ def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
     ]
     if seconds > LONGEST - 0.1:
         report.append(f"a held note ends after {LONGEST:g} s at MIDI note {patch.note}, sooner above it")
-    if level * scale < 0.99:
-        report.append(f"the level is {to_decibel(level * scale):.1f} dB lower, so that the sample doesn't clip")
+    if level < 0.99 * wanted:
+        report.append(f"the level is {to_decibel(wanted / level):.1f} dB lower: Vital has no louder one")
     return report
 
 
 def fit_velocity(levels: list[float]) -> float:
-    """The a of 1 − a + a · v² (v = velocity/127) nearest to the amplitudes at ``VELOCITIES``, the last one made 1."""
-    if not levels[-1]:
+    """The amount whose :func:`vital.velocity_gain` is nearest to the amplitudes at ``VELOCITIES``, and right at ``VELOCITY``.
+
+    With r(v) the root of an amplitude over that at ``VELOCITY`` w: (1 − a(1 − v)) / (1 − a(1 − w)) = r, in which a is
+    linear: a · ((1 − v) − r(1 − w)) = 1 − r.
+    """
+    there = levels[VELOCITIES.index(VELOCITY)]
+    if not there:
         return 0.0
-    missing = 1 - np.array(levels) / levels[-1]
-    law = 1 - (np.array(VELOCITIES) / 127) ** 2
-    return float(np.clip(missing @ law / (law @ law), 0, 1))
+    root = np.sqrt(np.array(levels) / there)
+    slope = (1 - np.array(VELOCITIES) / 127) - root * (1 - VELOCITY / 127)
+    return float(np.clip((1 - root) @ slope / (slope @ slope), 0, 1))
 
 
 def fit_fade(held: np.ndarray, released: np.ndarray) -> Fade:
