@@ -13,14 +13,20 @@ from sds_bridge.formats import carried, sfz
 from sds_bridge.patch import Patch, write_text
 from sds_bridge.synths.base import Synth, Values
 from sds_bridge.synths.catalog import make_synth
+from sds_bridge.tasks.fade import best_fade
+from sds_bridge.tasks.stage import VELOCITY
 
 RATE = 44_100
 KEYS = list(range(24, 97, 4))
-VELOCITIES = (48, 88, 127)
+# recorded where key velocity changes more than the level; the preview's is among them
+VELOCITIES = (32, 64, VELOCITY, 127)
+# where loudness is measured; between them it goes in a line
+LOUDNESS_AT = (1, 16, 32, 48, 64, 80, 100, 113, 127)
 LONGEST = 6.0
 LOOP_FROM, LOOP_TO, BLEND = 1.5, 3.5, 0.05
 SUSTAINS = 10 ** (-40 / 20)
 INAUDIBLE = 10 ** (-80 / 20)
+RELEASES = [sfz.Release(float(seconds)) for seconds in np.geomspace(0.01, 20.0, 40)]
 
 
 def find_loop(sound: np.ndarray) -> tuple[int, int]:
@@ -47,26 +53,23 @@ def blend(sound: np.ndarray, loop: tuple[int, int]) -> np.ndarray:
     return made
 
 
-def release_seconds(synth: Synth, values: Values, note: int) -> float:
-    """``ampeg_release`` that fades as the patch does after its key goes up: sfizz falls 78 dB (e⁻⁹) in that time.
-
-    Measured over the first 30 dB of a note let go after half a second, against the same note held.
-    """
-    hold, seconds = 0.5, 4.0
-    sounds = []
-    for held in (hold, seconds):
+def loudness_of(synth: Synth, values: Values, note: int) -> list[float]:
+    """The amplitude (RMS of half a second) at each velocity of ``LOUDNESS_AT``."""
+    found = []
+    for velocity in LOUDNESS_AT:
         with torch.inference_mode():
             sound = synth.render(
-                values, note=note, velocity=100, seconds=seconds, hold=held, rate=RATE, reference_note=note
+                values, note=note, velocity=velocity, seconds=0.5, hold=0.5, rate=RATE, reference_note=note
             )
-            sounds.append(sound[0].float().numpy())
-    frame = RATE // 100
-    power = [np.square(s).sum(0)[: len(s[0]) // frame * frame].reshape(-1, frame).sum(1) for s in sounds]
-    fall = np.sqrt(power[0] / (power[1] + 1e-12) + 1e-12)[round(hold * 100) :]
-    below = np.flatnonzero(fall < 10 ** (-30 / 20))
-    if not len(below):
-        return 20.0
-    return float(np.clip((below[0] + 0.5) / 100 * 78.17 / 30, 0.01, 20.0))
+            found.append(float(sound.double().square().mean().sqrt()))
+    return found
+
+
+def gains_within(velocities: tuple[int, int], recorded: int, loudness: list[float]) -> dict[int, float]:
+    """What the sample that was recorded at one velocity is to be multiplied by from the first of a range to the last."""
+    at = sorted({*velocities, recorded, *(v for v in LOUDNESS_AT if velocities[0] <= v <= velocities[1])})
+    there = float(np.interp(recorded, LOUDNESS_AT, loudness))
+    return {v: float(np.interp(v, LOUDNESS_AT, loudness)) / there if there > 0 else 1.0 for v in at}
 
 
 def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
@@ -83,12 +86,14 @@ def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     synth = make_synth(patch.synth, patch.settings)
     values = synth.values_from(patch)
-    release = release_seconds(synth, values, patch.note)
+    release = best_fade(synth, values, patch.note, RELEASES)
+    loudness = loudness_of(synth, values, patch.note)
     regions, looped, loudest = [], 0, 0.0
     sounds: dict[tuple[int, int], tuple[np.ndarray, tuple[int, int] | None]] = {}
     keys_at = sorted({*KEYS, patch.note})
+    struck = VELOCITIES if len({synth.strike(values, v)[0] for v in VELOCITIES}) > 1 else (VELOCITY,)
     for key in keys_at:
-        for velocity in VELOCITIES:
+        for velocity in struck:
             with torch.inference_mode():
                 stereo = synth.render(
                     values,
@@ -113,16 +118,17 @@ def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
             sounds[key, velocity] = (sound, loop)
     gain = min(1.0, 0.99 / loudest) if loudest > 0 else 1.0
     for key, keys in zip(keys_at, sfz.spans(keys_at, 0, 127), strict=True):
-        for velocity, velocities in zip(VELOCITIES, sfz.spans(list(VELOCITIES), 1, 127), strict=True):
+        for velocity, velocities in zip(struck, sfz.spans(list(struck), 1, 127), strict=True):
             sound, loop = sounds[key, velocity]
             name = f"{key:03d}-{velocity:03d}.flac"
             soundfile.write(folder / name, (sound * gain).T, RATE, "PCM_24", format="FLAC")
-            regions.append(sfz.Region(f"{folder.name}/{name}", key, keys, velocities, loop))
-    write_text(out, carried.into_sfz(sfz.text(regions, patch.name, release), patch))
+            gains = gains_within(velocities, velocity, loudness)
+            regions.append(sfz.Region(f"{folder.name}/{name}", key, keys, velocities, gains, loop))
+    write_text(out, carried.into_sfz(sfz.text(regions, patch.name, release.seconds), patch))
     report = [
         f"{len(regions)} samples: keys {KEYS[0]} to {KEYS[-1]} every {KEYS[1] - KEYS[0]} semitones and the tuned note "
-        f"at velocities {', '.join(map(str, VELOCITIES))}; between them samples are shifted in pitch",
-        "the release is one fade of the slowest part; the synth's own parameters can't be changed any more",
+        f"at velocity {', '.join(map(str, struck))}; between them samples are shifted in pitch and level",
+        "the release is one fade for all parts; the synth's own parameters can't be changed any more",
     ]
     if looped:
         report.append(f"{looped} samples loop from about {LOOP_FROM:g} s on: slow changes after that are frozen")

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from sds_bridge.audio import to_decibel
-from sds_bridge.evaluation.metrics import spectrogram_correlation
 from sds_bridge.formats import carried, catalog, vital
 from sds_bridge.formats.vital import RATE, Fade
 from sds_bridge.patch import Patch
 from sds_bridge.synths.catalog import make_synth
+from sds_bridge.tasks.fade import best_fade
+from sds_bridge.tasks.stage import VELOCITY
 from sds_bridge.tasks.voices import faded
 
 LONGEST = 8.0
@@ -22,12 +23,8 @@ HEADROOM = 0.99
 # samples after the sound, for Vital holds the last ones that it interpolates between
 SILENCE = 16
 VELOCITIES = (30, 60, 100, 127)
-# of the preview, whose colour is kept
-VELOCITY = 100
-HOLD, AFTER = 1.0, 1.5
-FADES = [
-    Fade(float(seconds), power) for power in (1.0, 2.0, 4.0, 7.0, 12.0) for seconds in np.geomspace(0.01, 30.0, 25)
-]
+POWERS, SECONDS = (1.0, 2.0, 4.0, 7.0, 12.0), np.geomspace(0.01, 30.0, 25)
+FADES = [*(Fade(float(s), power) for power in POWERS for s in SECONDS), Fade(vital.LONGEST_RELEASE, 7.0)]
 
 
 def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
@@ -48,7 +45,7 @@ def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
     sound = np.pad(sound, [(0, 0), (0, SILENCE)])
     scale = HEADROOM / peak if peak > 0 else 1.0
     levels = [float(np.sqrt(np.mean(render(seconds=0.5, hold=0.5, velocity=v) ** 2))) for v in VELOCITIES]
-    fade = fit_fade(render(seconds=HOLD + AFTER, hold=HOLD + AFTER), render(seconds=HOLD + AFTER, hold=HOLD))
+    fade = best_fade(synth, values, patch.note, FADES)
     velocity = fit_velocity(levels)
     wanted = 1 / scale / vital.velocity_gain(VELOCITY, velocity)
     level = min(1.0, wanted)
@@ -80,12 +77,3 @@ def fit_velocity(levels: list[float]) -> float:
     root = np.sqrt(np.array(levels) / there)
     slope = (1 - np.array(VELOCITIES) / 127) - root * (1 - VELOCITY / 127)
     return float(np.clip((1 - root) @ slope / (slope @ slope), 0, 1))
-
-
-def fit_fade(held: np.ndarray, released: np.ndarray) -> Fade:
-    """The fade that makes a held sound most like the released one, by correlation of spectrograms; ``[2, T]`` each."""
-    if not held.any() or np.allclose(held, released):
-        return Fade(vital.LONGEST_RELEASE, 7.0)
-    time = np.arange(held.shape[1]) / RATE - HOLD
-    ours = released.mean(0)
-    return max(FADES, key=lambda fade: spectrogram_correlation(ours, held.mean(0) * fade.gain(time)))

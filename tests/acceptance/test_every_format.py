@@ -32,7 +32,7 @@ BARS = {
 def test_presets_sound_as_their_previews(to, tmp_path, monkeypatch):
     if ENGINES[to].version() is None:
         pytest.skip(ENGINES[to].state())
-    # an SFZ needs 57 renders a patch; the keys that are played here are enough
+    # an SFZ needs 20 renders a patch, or 80; the keys that are played here are enough
     monkeypatch.setattr(multisample, "KEYS", [36, 48, 60, 84])
     # a fit for users tries more; SDS_BRIDGE_FULL_FIT=1 does here too
     if "SDS_BRIDGE_FULL_FIT" not in os.environ:

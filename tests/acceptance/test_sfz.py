@@ -38,6 +38,12 @@ def struck() -> Patch:
     return Patch(synth="modal", name="bell", parameters={"pitch": 400.0, "modes.decay": [0.8] * 128})
 
 
+def voice() -> Patch:
+    """A DX7 voice whose modulators are louder at higher velocities."""
+    ops = {f"op{i}.velocity_sensitivity": 5.0 for i in (1, 2)} | {"op2.output_level": 80.0, "op1.output_level": 99.0}
+    return Patch(synth="dx7", name="keys", parameters=ops)
+
+
 def sfizz(path, note: int, velocity: int, hold: float, seconds: float) -> np.ndarray:
     player = pysfizz.Synth(RATE, 512)
     player.load_sfz_file(str(path))
@@ -58,12 +64,37 @@ def ours(patch: Patch, note: int, velocity: int, hold: float, seconds: float) ->
 def test_sampled_keys_sound_as_the_patch(tmp_path, few_samples, make):
     patch = make()
     report = multisample.export(patch, tmp_path / "x.sfz")
-    assert "6 samples" in report[0]
+    assert "3 samples" in report[0]  # key velocity changes these patches' level alone
     for note, velocity in ((48, 60), (60, 110), (72, 60)):
         theirs = sfizz(tmp_path / "x.sfz", note, velocity, 1.0, 1.4)
         mine = ours(patch, note, velocity, 1.0, 1.4)
         length = min(theirs.shape[-1], mine.shape[-1])
         assert spectrogram_correlation(mine[:, :length], theirs[:, :length]) > 0.97
+
+
+@pytest.mark.parametrize("make", [sustained, struck, voice])
+def test_every_velocity_is_as_loud_as_in_the_patch(tmp_path, few_samples, make):
+    patch = make()
+    multisample.export(patch, tmp_path / "x.sfz")
+    off = []
+    for velocity in (1, 20, 70, 85, 100, 127):
+        pair = [
+            f(60, velocity, 0.4, 0.4) for f in (lambda *a: sfizz(tmp_path / "x.sfz", *a), lambda *a: ours(patch, *a))
+        ]
+        off.append(20 * np.log10(np.square(pair[0]).mean() / np.square(pair[1]).mean()) / 2)
+    assert np.ptp(off) < 1.5, off
+
+
+def test_a_release_is_sfizzs(tmp_path, few_samples):
+    patch = sustained()
+    multisample.export(patch, tmp_path / "x.sfz")
+    seconds = float(next(w for w in (tmp_path / "x.sfz").read_text().split() if w.startswith("ampeg_release"))[14:])
+    held, let_go = (sfizz(tmp_path / "x.sfz", 60, 110, hold, 1.6).mean(0) for hold in (1.6, 1.0))
+    times = seconds * np.array([0.2, 0.4, 0.6])
+    at = [slice(round((1.0 + t) * RATE), round((1.01 + t) * RATE)) for t in times]
+    fallen = [np.square(let_go[part]).mean() / np.square(held[part]).mean() for part in at]
+    wanted = sfz.Release(seconds).gain(times + 0.005)
+    assert 10 * np.log10(fallen) == pytest.approx(20 * np.log10(wanted), abs=1.5)
 
 
 def test_a_held_note_goes_on_after_the_loop(tmp_path, few_samples):

@@ -10,7 +10,8 @@ from sds_bridge.formats.vital import Fade, text, velocity_gain
 from sds_bridge.patch import Patch
 from sds_bridge.tasks.engines.base import HOLD as HELD
 from sds_bridge.tasks.engines.catalog import ENGINES
-from sds_bridge.tasks.vital_sample import HOLD, RATE, SILENCE, VELOCITIES, export, fit_fade, fit_velocity
+from sds_bridge.tasks.fade import HOLD, RATE, nearest
+from sds_bridge.tasks.vital_sample import FADES, SILENCE, VELOCITIES, export, fit_velocity
 
 LONG = np.tile(np.sin(2 * np.pi * 1000 * np.arange(4 * 44_100) / 44_100), (2, 1))
 TONE = 0.9 * np.sin(2 * np.pi * 220 * np.arange(4410) / 44_100)
@@ -59,11 +60,11 @@ def test_velocity_law_is_found(amount):
 
 
 def test_release_is_found():
-    held = np.tile(np.sin(2 * np.pi * 330 * np.arange(round(2.5 * RATE)) / RATE), (2, 1))
-    after = np.maximum(np.arange(held.shape[1]) / RATE - HOLD, 0)
-    fade = fit_fade(held, held * np.exp(-6.907755 * after / 0.4))
+    held = np.sin(2 * np.pi * 330 * np.arange(round(2.5 * RATE)) / RATE)
+    after = np.maximum(np.arange(len(held)) / RATE - HOLD, 0)
+    fade = nearest(held, held * np.exp(-6.907755 * after / 0.4), FADES)
     level = fade.gain(np.array([0.2]))[0]
-    assert 20 * np.log10(level) == pytest.approx(-30, abs=6)
+    assert 20 * np.log10(level) == pytest.approx(-30, abs=3)
 
 
 def modal(**parameters) -> Patch:
