@@ -128,7 +128,7 @@ def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
     report = [
         f"{len(regions)} samples: keys {KEYS[0]} to {KEYS[-1]} every {KEYS[1] - KEYS[0]} semitones and the tuned note "
         f"at velocity {', '.join(map(str, struck))}; between them samples are shifted in pitch and level",
-        "the release is one fade for all parts; the synth's own parameters can't be changed any more",
+        "the release is one fade for all parts, in the colour of the held note; the synth's own parameters can't be changed any more",
     ]
     if looped:
         report.append(f"{looped} samples loop from about {LOOP_FROM:g} s on: slow changes after that are frozen")
