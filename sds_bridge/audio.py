@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import soundfile
 import soxr
 
 from sds_bridge.errors import InputError
+from sds_bridge.files import replacing
 
 LONGEST_SECONDS = 600.0
 # 600 s in stereo at 96 kHz: 461 MB as float32
@@ -110,15 +110,14 @@ def save(
     ):
         subtype = "FLOAT"
     bits = INTEGER_BITS.get(subtype)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with soundfile.SoundFile(beside, "w", rate, len(samples), subtype, format="WAV") as file:
-        if note:
-            file.comment = note
-        for start in range(0, samples.shape[1], AT_ONCE):
-            frames = samples[:, start : start + AT_ONCE].T
-            file.write(_integers(frames, bits) if bits else frames)
-    _forget_time(beside, HEADER_BYTES + len(note.encode()))
-    os.replace(beside, path)
+    with replacing(path) as beside:
+        with soundfile.SoundFile(beside, "w", rate, len(samples), subtype, format="WAV") as file:
+            if note:
+                file.comment = note
+            for start in range(0, samples.shape[1], AT_ONCE):
+                frames = samples[:, start : start + AT_ONCE].T
+                file.write(_integers(frames, bits) if bits else frames)
+        _forget_time(beside, HEADER_BYTES + len(note.encode()))
     return path
 
 

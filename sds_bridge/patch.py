@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sds_bridge.errors import PatchError
+from sds_bridge.files import replacing
 
 VERSION: Final = 1
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write beside, then rename: a reader sees the old file or the new one, never half."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    """UTF-8, see :func:`~sds_bridge.files.replacing`."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 class Patch(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
@@ -40,10 +40,19 @@ def top(version: Annotated[bool, typer.Option("--version", help="print the versi
 
 
 def main() -> None:
-    """Entry point: errors that a user can cause end in one line and exit code 2."""
+    """Entry point: errors that a user or a disk can cause end in one line and exit code 2."""
     gc.set_threshold(*GARBAGE)
     try:
         app()
     except SdsBridgeError as error:
-        console.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _fail(str(error))
+    except OSError as error:
+        where = error.filename2 or error.filename
+        if where is None:
+            raise
+        _fail(f"{where}: {error.strerror}. Give a place that can be written to, with room on it.")
+
+
+def _fail(message: str) -> NoReturn:
+    console.print(f"[red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    sys.exit(2)

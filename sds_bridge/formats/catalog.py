@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sds_bridge.errors import FormatError
+from sds_bridge.files import replacing
 from sds_bridge.formats import dx7, dx7_bank, dx7_voice, faust_fm, faust_modal, opm, supercollider
 from sds_bridge.patch import Patch
 from sds_bridge.synths.declarations import SETTINGS
@@ -137,12 +137,10 @@ def write(patch: Patch, to: str, path: str | Path) -> list[str]:
 def save(content: bytes, path: str | Path) -> None:
     """Write beside, then rename; raises FormatError when that can't be done."""
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
+        with replacing(path) as beside:
+            beside.write_bytes(content)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise FormatError(
             f"{path}: can't be written ({error.strerror}). Give a file in a folder you may write to."
         ) from None

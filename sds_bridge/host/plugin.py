@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sds_bridge.errors import PluginError
+from sds_bridge.files import replacing
 from sds_bridge.host.process import PluginProcess
 
 # pedalboard plays a note to instruments and waits so long for those that load their sounds in the background
@@ -95,9 +95,8 @@ class Plugin:
     def save_preset(self, path: str | Path) -> Path:
         """Written beside, then renamed."""
         path = Path(path)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-        beside.write_bytes(self.preset())
-        os.replace(beside, path)
+        with replacing(path) as beside:
+            beside.write_bytes(self.preset())
         return path
 
     def state(self) -> bytes:

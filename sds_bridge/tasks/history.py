@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sds_bridge.errors import InputError
+from sds_bridge.files import replacing
 from sds_bridge.patch import Patch
 from sds_bridge.synths.parameters import Parameter
 
@@ -55,11 +56,9 @@ class Recorder:
         """
         self.close()
         rows = np.fromfile(self.path, np.float32, (steps + 1) * self.width).reshape(steps + 1, self.width)
-        beside = self.folder / f".{FILE}.{os.getpid()}.part"
         columns = json.dumps([[p.name, p.size] for p in self.declared])
-        with open(beside, "wb") as file:
+        with replacing(self.folder / FILE) as beside, open(beside, "wb") as file:
             np.savez_compressed(file, positions=rows, columns=np.array(columns), provenance=np.array(note))
-        os.replace(beside, self.folder / FILE)
         return self.folder / FILE
 
 

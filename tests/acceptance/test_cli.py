@@ -161,3 +161,17 @@ def test_a_tune_goes_on_with_the_synth_and_the_note_of_its_start(tmp_path):
     assert json.loads((tmp_path / "two" / "patch.json").read_text())["synth"] == "dx7"
     done = run(*go_on, "--note", "C2", "--synth", "fm", "-o", "three", cwd=tmp_path)
     assert done.returncode == 2 and "Use --synth dx7" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["import", "a.syx", "-o", "taken", "--force"], ["history", "one", "--step", "0", "-o", "taken", "--force"]],
+)
+def test_what_can_not_be_written_is_one_line_and_leaves_nothing(arguments, tmp_path):
+    run("tune", "bell", "--synth", "dx7", "--steps", "1", "--candidates", "0", "-o", "one", cwd=tmp_path)
+    run("export", "one/patch.json", "--to", "dx7", "-o", "a.syx", cwd=tmp_path)
+    (tmp_path / "taken").mkdir()
+    before = sorted(f.name for f in tmp_path.iterdir())
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "taken: Is a directory" in done.stderr, done.stderr
+    assert sorted(f.name for f in tmp_path.iterdir()) == before

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from sds_bridge import audio
+from sds_bridge import audio, files
 from sds_bridge.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -85,7 +85,7 @@ def test_writing_leaves_only_the_file_and_replaces_the_old_one(tmp_path):
 
 def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     audio.save(tmp_path / "clip.wav", STEREO, 44_100)
-    monkeypatch.setattr(audio.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         audio.save(tmp_path / "clip.wav", STEREO[:, :10], 44_100)
     assert audio.load(tmp_path / "clip.wav").samples.shape == (2, 1000)

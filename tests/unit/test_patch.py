@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sds_bridge import patch as module
+from sds_bridge import files
 from sds_bridge.errors import PatchError
 from sds_bridge.patch import Patch
 
@@ -42,7 +42,7 @@ def test_defaults_are_not_shared():
 def test_a_failed_write_keeps_the_old_patch(tmp_path, monkeypatch):
     path = Patch(**GOOD).save(tmp_path / "patch.json")
     before = path.read_bytes()
-    monkeypatch.setattr(module.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(files.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         Patch(**GOOD | {"note": 1}).save(path)
     assert path.read_bytes() == before
