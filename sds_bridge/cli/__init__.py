@@ -50,7 +50,7 @@ def main() -> None:
         where = error.filename2 or error.filename
         if where is None:
             raise
-        _fail(f"{where}: {error.strerror}. Give a place that can be written to, with room on it.")
+        _fail(f"{where}: {error.strerror}. Check the path, what you may do there, and the room on its disk.")
 
 
 def _fail(message: str) -> NoReturn:
