@@ -35,7 +35,7 @@ demo: install
 
 # two files at once: most tests wait for daemons, plug-ins and DAWs
 test: install engines
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -rs -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # 200,000 broken datagrams twice, five minutes of schemathesis
 soak: install

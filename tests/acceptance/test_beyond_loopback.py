@@ -90,8 +90,14 @@ def test_a_daws_script_reads_the_token_from_its_file(daemon, token, tmp_path):
 def test_osc_monitor_prints_what_goes_by(daemon, token):
     command = [sys.executable, "-m", "sds_bridge.cli", "osc", "monitor", "/sds/job/*", "--port", str(daemon.port)]
     hidden = {**os.environ, "SDS_BRIDGE_TOKEN": token}
+    # what a shell starts in the background ignores SIGINT, and so does what that starts
     watching = subprocess.Popen(
-        [*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=hidden
+        [*command, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=hidden,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     plain = subprocess.Popen([*command, "--count", "2"], stdout=subprocess.PIPE, text=True, env=hidden)
     with Client(port=daemon.port, token=token) as client:
