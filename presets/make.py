@@ -116,7 +116,7 @@ def _tuned(entry: Entry, seed: int, folder: Path) -> dict[str, Any]:
         "group": entry.group,
         "note": entry.note,
         "seed": seed,
-        "command": f'sds-bridge tune "{entry.prompt}" --synth {entry.synth} --note {entry.note} --seed {seed}',
+        "command": f'sds-bridge tune "{entry.prompt}" --synth {entry.synth} --note {entry.note} --seed {seed} --out patch',
         "alignment": [round(summary["alignment_before"], 3), round(summary["alignment_after"], 3)],
         "judge": summary["judge"],
         "prior": patch.provenance["prior"],

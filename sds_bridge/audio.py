@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ def save(
     ):
         subtype = "FLOAT"
     bits = INTEGER_BITS.get(subtype)
-    with replacing(path) as beside:
+    with replacing(path) as beside, _disk_errors(path):
         with soundfile.SoundFile(beside, "w", rate, len(samples), subtype, format="WAV") as file:
             if note:
                 file.comment = note
@@ -119,6 +120,21 @@ def save(
                 file.write(_integers(frames, bits) if bits else frames)
         _forget_time(beside, HEADER_BYTES + len(note.encode()))
     return path
+
+
+def save_flac(path: Path, samples: np.ndarray, rate: int) -> None:
+    """Write ``[channels, length]`` in 24 bits; raises OSError as any write."""
+    with _disk_errors(path):
+        soundfile.write(path, samples.T, rate, "PCM_24", format="FLAC")
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """libsndfile's own errors as those of the disk that they come from."""
+    try:
+        yield
+    except soundfile.LibsndfileError as error:
+        raise OSError(errno.EIO, f"can't be written ({error.error_string.strip().rstrip('.')})", str(path)) from None
 
 
 def _integers(frames: np.ndarray, bits: int) -> np.ndarray:

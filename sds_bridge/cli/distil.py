@@ -70,6 +70,10 @@ def tune(
     }
     given = {name: value for name, value in values.items() if value is not None}
     request = requests.parse(requests.TuneRequest, requests.from_start(given))
+    if request.algorithm and (request.synth != "dx7" or start):
+        raise InputError(
+            f"--algorithm {algorithm}: is for a dx7 voice without --from. Leave it out, or give --synth dx7 alone."
+        )
     made = folder.claim(out, force)
     prepare_torch()
     from sds_bridge.tasks import tune as task

@@ -52,12 +52,17 @@ def scan(
 @plugins.command("list")
 def list_() -> None:
     """List the specs, and what the last scan found."""
+    from sds_bridge.errors import SpecError
     from sds_bridge.host.scan import Cache
     from sds_bridge.host.spec import load_spec, spec_files
 
     table = Table("spec", "plug-in", "installed", "maps patches of", "match moves", "standing", box=None)
     for name, path in spec_files().items():
-        spec = load_spec(path)
+        try:
+            spec = load_spec(path)
+        except SpecError as error:
+            console.print(f"[yellow]warning:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+            continue
         moved = str(sum(p.match for p in spec.parameter)) if spec.parameter else "what the host lists"
         here = "yes" if spec.find() else "no"
         table.add_row(name, spec.name, here, ", ".join(spec.mapping) or "–", moved, spec.standing.split(":")[0])
@@ -169,7 +174,9 @@ def stems(
     gc.freeze()
     s = result.summary
     print(f"{s['seconds']:.1f} s of {len(s['stems'])} tracks, {s['times_real_time']:.1f} × real time")
-    for name, record in s["stems"].items():
+    for name, record in [*s["stems"].items(), ("the mix", s.get("mix", {}))]:
+        if record.get("depth", loaded.depth) != loaded.depth:
+            print(f"- {name}: peaks at {record['peak_dbfs']:+.1f} dB, so it is written in 32-bit floats")
         for line in record.get("lost", []):
             print(f"- {name}: {line}")
         for one in record.get("plugins", []):

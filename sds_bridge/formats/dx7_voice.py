@@ -81,6 +81,8 @@ def load(path: str | Path) -> list[Patch]:
         FormatError: no such file, or not a DX7 voice or bank.
     """
     path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise FormatError(f"{path}: is no ordinary file. Give a DX7 .syx file.")
     try:
         with open(path, "rb") as file:
             message = file.read(BANK_BYTES + 1)

@@ -192,7 +192,7 @@ def find_plugin(text: str, base: Path = Path()) -> tuple[Path | None, PluginSpec
     """
     if text.lower().endswith(SUFFIX):
         path = base / Path(text).expanduser()
-        return path, next((s for s in map(load_spec, spec_files().values()) if path.name in _names(s)), None)
+        return path, _spec_of(path.name)
     if text.endswith(".toml"):
         spec = load_spec(base / text)
         return spec.find(), spec
@@ -216,6 +216,16 @@ def installed_plugin(text: str, base: Path = Path()) -> tuple[Path, PluginSpec |
             f"{path}: lies in no scanned folder. If you trust it, run `sds-bridge plugins scan --folder {path.parent}`."
         )
     return path, spec
+
+
+def _spec_of(name: str) -> PluginSpec | None:
+    """Of the plug-in with that file name; another's spec that can't be read is no matter here."""
+    for path in spec_files().values():
+        if name in path.read_text(encoding="utf-8", errors="replace"):
+            spec = load_spec(path)
+            if name in _names(spec):
+                return spec
+    return None
 
 
 def _names(spec: PluginSpec) -> list[str]:

@@ -12,6 +12,7 @@ from sds_bridge.tasks.refine import Likeness, Refined, preview
 # a likeness that needs no explanation
 LIKE = 0.98
 LEAST = 0.0005
+REST = "envelopes, sweeps and levels, in steps and of other shapes than the patch's"
 
 
 Output = Callable[[np.ndarray], np.ndarray]
@@ -20,7 +21,7 @@ Output = Callable[[np.ndarray], np.ndarray]
 def explain(
     patch: Patch, missing: dict[str, dict[str, float]], refined: Refined, engine: str, output: tuple[str, Output] | None
 ) -> list[str]:
-    """The fit in a line, and below :data:`LIKE` one on what is missing: each part alone, then all of them.
+    """The fit in a line, and below :data:`LIKE` one on what is missing, each part alone.
 
     Args:
         missing: in plain words, each as the patch's values without it.
@@ -45,7 +46,7 @@ def explain(
         f"{title} {value:.3f}" for title, value in sorted(parts.items(), key=lambda part: part[1]) if value < 1 - LEAST
     ]
     if told:
-        found.append(f"why not {LIKE}: even the patch itself has {', '.join(told)}")
+        found.append(f"why not {LIKE}: even the patch itself has {', '.join(told)}; the rest is {REST}")
     else:
-        found.append(f"why not {LIKE}: envelopes and levels are in steps, and of other shapes than the patch's")
+        found.append(f"why not {LIKE}: {REST}")
     return found

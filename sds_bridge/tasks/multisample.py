@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 
+from sds_bridge import audio
 from sds_bridge.errors import InputError
 from sds_bridge.formats import carried, sfz
 from sds_bridge.patch import Patch, write_text
@@ -121,7 +121,7 @@ def export(patch: Patch, out: Path, force: bool = False) -> list[str]:
         for velocity, velocities in zip(struck, sfz.spans(list(struck), 1, 127), strict=True):
             sound, loop = sounds[key, velocity]
             name = f"{key:03d}-{velocity:03d}.flac"
-            soundfile.write(folder / name, (sound * gain).T, RATE, "PCM_24", format="FLAC")
+            audio.save_flac(folder / name, sound * gain, RATE)
             gains = gains_within(velocities, velocity, loudness)
             regions.append(sfz.Region(f"{folder.name}/{name}", key, keys, velocities, gains, loop))
     write_text(out, carried.into_sfz(sfz.text(regions, patch.name, release.seconds), patch))

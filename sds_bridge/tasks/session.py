@@ -17,6 +17,7 @@ Imports no torch.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +50,11 @@ class Effect(_Table):
             raise ValueError("name either an effect, as 'Reverb', or a plugin")
         if self.effect and self.preset:
             raise ValueError(f"{self.effect} takes no preset; give parameters")
+        endless = [n for n, v in self.parameters.items() if isinstance(v, float) and not math.isfinite(v)]
+        if endless:
+            raise ValueError(
+                f"{endless[0]} of {self.effect or self.plugin}: {self.parameters[endless[0]]} is no number"
+            )
         strange = [n for n, v in self.parameters.items() if self.plugin and not isinstance(v, (int, float))]
         if strange:
             raise ValueError(f"{strange[0]} of {self.plugin}: a plug-in's parameters are positions from 0 to 1")

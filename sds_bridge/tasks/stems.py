@@ -119,6 +119,9 @@ def run(
     if not stopped:
         path, summary["mix"] = _save(folder / "mix.wav", mix.sum.astype(np.float32), session)
         files.append(path)
+    # what an earlier run left by these names is no stem of this mix
+    for name in [*({*in_order} - {*written}), *(["mix"] if stopped else [])]:
+        (folder / f"{name}.wav").unlink(missing_ok=True)
     content = {"session": session.model_dump(), "base": str(base.absolute()), "versions": versions(), **summary}
     write_text(folder / "stems.json", json.dumps(content, indent=1) + "\n")
     files.append(folder / "stems.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ def inputs(tmp_path_factory):
     soundfile.write(folder / "silent.wav", np.zeros(8000), 8000)
     soundfile.write(folder / "empty.wav", np.zeros(0), 8000)
     soundfile.write(folder / "long.wav", np.zeros(8000 * 600, np.int16), 8000)
+    os.mkfifo(folder / "pipe.syx")
     (folder / "full").mkdir()
     (folder / "full" / "mine.txt").write_text("precious")
     return folder
@@ -39,6 +41,7 @@ def inputs(tmp_path_factory):
     [
         (["tune", "", "-o", "x"], "prompt"),
         (["tune", "   ", "-o", "x"], "empty"),
+        (["tune", "kick", "--algorithm", "4", "-o", "x"], "--algorithm 4: is for a dx7 voice"),
         (["tune", "kick", "--synth", "moog", "-o", "x"], "moog"),
         (["tune", "kick", "--note", "H9", "-o", "x"], "H9"),
         (["tune", "kick", "--note", "200", "-o", "x"], "0 to 127"),
@@ -59,6 +62,8 @@ def inputs(tmp_path_factory):
         (["sample", "kick"], "-o FILE.wav"),
         (["export", "no.json", "--to", "dx7", "-o", "x.syx"], "no such file"),
         (["import", "text.wav", "-o", "x.json"], "not F0"),
+        (["import", "pipe.syx", "-o", "x.json"], "is no ordinary file"),
+        (["sample", "kick drum", "-o", "text.wav/x.wav"], "text.wav/x.wav: "),
         (["import", "no.syx", "-o", "x.json"], "can't be read"),
         (["history", "full", "--step", "3", "-o", "x.json"], "no such file"),
         (["tune", "kick", "--synth", "dx7", "--algorithm", "33", "-o", "x"], "algorithm"),

@@ -173,6 +173,26 @@ def test_ctrl_c_ends_what_hangs_and_keeps_what_is_made(folder):
     assert sorted(f.name for f in (folder / "out").iterdir()) == ["one.wav", "stems.json", "two.wav"]
 
 
+def test_an_old_stem_of_a_track_that_fails_now_is_gone(folder):
+    render(folder, "out", [track("one", patch="patch.json"), track("two", patch="patch.json")])
+    (folder / "out" / "mine.wav").write_bytes(b"precious")
+    session = Session(
+        rate=RATE, tail=0.5, depth="32f", track=[track("one", patch="gone.json"), track("two", patch="patch.json")]
+    )
+    assert list(module.run(session, folder, folder / "out").summary["failed"]) == ["one"]
+    assert sorted(f.name for f in (folder / "out").iterdir()) == ["mine.wav", "mix.wav", "stems.json", "two.wav"]
+    assert np.array_equal(read(folder / "out", "mix"), read(folder / "out", "two"))
+
+
+def test_a_stem_above_full_scale_is_said_to_be_floats(folder):
+    text = "depth = '24'\n[[track]]\nname = 'loud'\nmidi = 'song.mid'\npatch = 'patch.json'\ngain = 24.0"
+    (folder / "session.toml").write_text(text)
+    command = [sys.executable, "-m", "sds_bridge.cli", "stems", "session.toml", "-o", "out"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60)
+    assert done.returncode == 0 and "- loud: peaks at +" in done.stdout and "- the mix: peaks at +" in done.stdout
+    assert soundfile.info(folder / "out" / "loud.wav").subtype == "FLOAT"
+
+
 def test_a_sound_that_is_not_finite_is_an_error_of_its_track(folder):
     broken = [{"effect": "Gain", "parameters": {"gain_db": 900.0}}, {"effect": "Invert"}]
     done = render(

@@ -161,3 +161,13 @@ def test_values_beyond_the_range_are_cut_and_told():
 
 def test_an_error_knows_whether_it_was_fatal():
     assert PluginError("x", fatal=True).fatal and not PluginError("x").fatal
+
+
+def test_a_bad_spec_of_another_plug_in_is_no_matter(tmp_path, monkeypatch):
+    monkeypatch.setenv("SDS_BRIDGE_SPECS", str(tmp_path))
+    bundle = tmp_path / "FM6.vst3"
+    (tmp_path / "broken.toml").write_text("name = 1")
+    assert find_plugin(str(bundle))[1].name == "FM6"
+    (tmp_path / "broken.toml").write_text("name = 1\nfiles = { linux = ['FM6.vst3'] }")
+    with pytest.raises(SpecError, match=r"broken\.toml"):
+        find_plugin(str(bundle))

@@ -91,3 +91,17 @@ def test_a_plug_in_gets_every_message_of_its_channel(tmp_path):
     assert [(t, data[0] & 0xF0) for t, data in events] == [(0.0, 0xB0), (0.5, 0x90), (0.75, 0xE0), (1.0, 0x80)]
     # the key that nobody let go of ends with the file
     assert events[-1][1][1] == 60 and all(data[0] & 0x0F == 1 for _, data in events)
+
+
+def test_an_effect_takes_no_nan():
+    with pytest.raises(ValueError, match="gain_db of Gain: nan is no number"):
+        Session(
+            track=[
+                {
+                    "name": "a",
+                    "midi": "a.mid",
+                    "patch": "p.json",
+                    "effects": [{"effect": "Gain", "parameters": {"gain_db": float("nan")}}],
+                }
+            ]
+        )
