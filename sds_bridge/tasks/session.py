@@ -106,6 +106,9 @@ class Session(_Table):
     seed: int = Field(0, ge=0, le=2**31 - 1)
     track: list[Track] = Field(min_length=1, max_length=256)
 
+    # TOML's 24 means what "24" does
+    _depth = field_validator("depth", mode="before")(lambda value: str(value) if type(value) is int else value)
+
     @model_validator(mode="after")
     def _names(self) -> Session:
         names = [t.name.lower() for t in self.track]

@@ -105,3 +105,10 @@ def test_an_effect_takes_no_nan():
                 }
             ]
         )
+
+
+def test_a_depth_may_be_a_number():
+    tracks = [{"name": "a", "midi": "a.mid", "patch": "p.json"}]
+    assert Session(depth=16, track=tracks).depth == "16"
+    with pytest.raises(ValueError, match="'16', '24' or '32f'"):
+        Session(depth=32, track=tracks)
