@@ -8,7 +8,6 @@ added asks for a cancel.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from sds_bridge.daemon.store import Status
 from sds_bridge.errors import InputError, JobError, SdsBridgeError, SpecError
 from sds_bridge.host.mapping import positions
 from sds_bridge.host.spec import PluginSpec, find_plugin, load_spec, spec_files
-from sds_bridge.patch import Patch
+from sds_bridge.patch import Patch, write_text
 
 POLL_SECONDS = 0.2
 CANCEL_SUFFIX = ".cancel"
@@ -145,6 +144,4 @@ def _tuned(folder: Path, spec: PluginSpec | None) -> dict[str, Any]:
 
 
 def _write(answer: Path, content: Mapping[str, Any]) -> None:
-    beside = answer.with_name(f".{answer.name}.part")
-    beside.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(beside, answer)
+    write_text(answer, json.dumps(content))

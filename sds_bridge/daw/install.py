@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from sds_bridge.daw.catalog import HERE, Daw
 from sds_bridge.errors import InputError
+from sds_bridge.files import replacing
 from sds_bridge.host.folders import System, system
 
 MANIFEST = ".sds-bridge.json"
@@ -118,6 +118,5 @@ def _digest(content: bytes) -> str:
 
 
 def _write(file: Path, content: bytes) -> None:
-    beside = file.with_name(f".{file.name}.part")
-    beside.write_bytes(content)
-    os.replace(beside, file)
+    with replacing(file) as beside:
+        beside.write_bytes(content)

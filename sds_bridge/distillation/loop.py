@@ -7,7 +7,6 @@ undisturbed one would have drawn, and ends bit-equal.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from sds_bridge.errors import DivergedError
+from sds_bridge.files import replacing
 
 Tensors = dict[str, torch.Tensor]
 Advance = Callable[[int, Tensors, torch.Generator], float]
@@ -54,9 +54,8 @@ class Checkpoint:
     def save(self, state: Tensors, losses: list[float]) -> None:
         tensors = {f"state.{name}": value.detach().contiguous() for name, value in state.items()}
         tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
-        beside = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
-        save_file(tensors, beside, metadata={"identity": self.identity})
-        os.replace(beside, self.path)
+        with replacing(self.path) as beside:
+            save_file(tensors, beside, metadata={"identity": self.identity})
 
     def load(self, state: Tensors) -> list[float]:
         """Restore ``state`` in place; the losses so far, empty when there is nothing of this run to load."""

@@ -22,7 +22,7 @@ INAUDIBLE = 10 ** (-80 / 20)
 HEADROOM = 0.99
 # samples after the sound, for Vital holds the last ones that it interpolates between
 SILENCE = 16
-VELOCITIES = (30, 60, 100, 127)
+VELOCITIES = (30, 60, VELOCITY, 127)
 POWERS, SECONDS = (1.0, 2.0, 4.0, 7.0, 12.0), np.geomspace(0.01, 30.0, 25)
 FADES = [*(Fade(float(s), power) for power in POWERS for s in SECONDS), Fade(vital.LONGEST_RELEASE, 7.0)]
 

@@ -15,7 +15,7 @@ from sds_bridge.tasks.midi import Note
 
 # pitch, velocity, and hold in 0.1 ms
 Key = tuple[int, int, int]
-# pitch, velocity, and samples of the sound whose first part it is
+# "held", pitch, velocity, and samples of the sound whose first part it is
 HeldKey = tuple[str, int, int, int]
 CACHE_BYTES = 256 * 2**20
 INAUDIBLE = 10 ** (-90 / 20)

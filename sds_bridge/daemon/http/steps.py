@@ -17,6 +17,7 @@ from sds_bridge.daemon.http.files import view
 from sds_bridge.daemon.http.models import ExportBody, ExportView, FormatView, ParameterView, PatchView
 from sds_bridge.daemon.http.service import LARGEST_BODY, REFUSALS, Asked, Here, Service
 from sds_bridge.daemon.store import Job
+from sds_bridge.files import replacing
 from sds_bridge.formats import catalog
 from sds_bridge.patch import Patch
 from sds_bridge.synths.declarations import declared
@@ -130,14 +131,12 @@ def _own(folder: Path, name: str) -> Path:
 
 def _zipped(instrument: Path) -> Path:
     file = instrument.with_suffix(".sfz.zip")
-    beside = file.with_name(f".{file.name}.part")
     samples = instrument.with_name(f"{instrument.stem}-samples")
-    with zipfile.ZipFile(beside, "w") as archive:
+    with replacing(file) as beside, zipfile.ZipFile(beside, "w") as archive:
         for member in [instrument, *sorted(samples.iterdir())]:
             # a fixed time, so that one patch gives one archive
             entry = zipfile.ZipInfo(str(member.relative_to(instrument.parent)))
             archive.writestr(entry, member.read_bytes())
-    beside.replace(file)
     return file
 
 
